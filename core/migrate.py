@@ -1,0 +1,34 @@
+"""Migrations: numbered SQL files in app/migrations, run by yoyo, which locks while it works.
+
+Each file begins with a comment that says what it is for, whether it is safe online, and how to
+undo it. A file that has landed is never edited: yoyo compares nothing, readers do.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from yoyo import get_backend, read_migrations
+
+MIGRATIONS = Path(__file__).parents[1] / "app" / "migrations"
+
+
+def migrate(database_url: str) -> list[str]:
+    """Bring the schema up to date; ids of the migrations that were applied. Safe to repeat."""
+    logging.getLogger("yoyo").setLevel(logging.WARNING)
+    with get_backend(_for_yoyo(database_url)) as backend, backend.lock():
+        pending = backend.to_apply(read_migrations(str(MIGRATIONS)))
+        backend.apply_migrations(pending)
+        return [migration.id for migration in pending]
+
+
+def newest() -> str:
+    """The id of the last migration in this code: what /health/ready requires of the schema."""
+    return max(path.stem for path in MIGRATIONS.glob("[0-9]*.sql") if ".rollback" not in path.name)
+
+
+def _for_yoyo(database_url: str) -> str:
+    parts = urlsplit(database_url)
+    return urlunsplit(parts._replace(scheme="postgresql+psycopg"))
