@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeAlias
 
 import asyncpg
 
@@ -18,7 +18,7 @@ ACQUIRE_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_S = 5.0
 MAX_CONNECTIONS = 16
 
-Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
+Connection: TypeAlias = Any  # asyncpg has no py.typed: a connection of the pool
 
 # What asyncpg raises when the server is away, going down, or was promoted under our feet.
 OUTAGES = (
@@ -33,7 +33,9 @@ OUTAGES = (
     asyncpg.TooManyConnectionsError,
 )
 
-_QUERY = re.compile(r"^-- name: (\w+)\n(.*?)(?=^-- name: |\Z)", re.MULTILINE | re.DOTALL)
+_QUERY = re.compile(
+    r"^-- name: (\w+)\n(.*?)(?=^-- name: |\Z)", re.MULTILINE | re.DOTALL
+)
 
 
 def load_queries(package: str, file: str = "queries.sql") -> dict[str, str]:
@@ -75,8 +77,13 @@ class Db:
             raise StoreUnavailable(f"PostgreSQL: {exc}") from exc
 
     @asynccontextmanager
-    async def transaction(self, *, isolation: str | None = None) -> AsyncIterator[Connection]:
-        async with self.connection() as connection, connection.transaction(isolation=isolation):
+    async def transaction(
+        self, *, isolation: str | None = None
+    ) -> AsyncIterator[Connection]:
+        async with (
+            self.connection() as connection,
+            connection.transaction(isolation=isolation),
+        ):
             yield connection
 
     async def fetch(self, query: str, *args: object) -> list[asyncpg.Record]:
@@ -103,5 +110,7 @@ async def require_version(db: Db) -> str:
         number = int(await connection.fetchval("show server_version_num"))
         found = str(await connection.fetchval("show server_version"))
     if number < OLDEST:
-        raise TooOld(f"DATABASE_URL: found PostgreSQL {found}, need >= {OLDEST // 10000}")
+        raise TooOld(
+            f"DATABASE_URL: found PostgreSQL {found}, need >= {OLDEST // 10000}"
+        )
     return f"PostgreSQL {found}"

@@ -36,7 +36,8 @@ class LuaScript:
         self.name = name
         self.header = folder.joinpath(f"{name}.lua").read_text("utf-8")
         self.source = _INCLUDE_LINE.sub(
-            lambda m: folder.joinpath("shared", f"{m[1]}.lua").read_text("utf-8"), self.header
+            lambda m: folder.joinpath("shared", f"{m[1]}.lua").read_text("utf-8"),
+            self.header,
         )
         self.keys, self.more_keys = self._names("KEYS")
         self.args, self.more_args = self._names("ARGV")
@@ -46,11 +47,17 @@ class LuaScript:
 
     def _names(self, kind: str) -> tuple[tuple[str, ...], bool]:
         """The names in order, and whether the last one takes a list."""
-        rows = [(int(n), arg, more) for k, n, more, arg in _HEADER_LINE.findall(self.header) if k == kind]
+        rows = [
+            (int(n), arg, more)
+            for k, n, more, arg in _HEADER_LINE.findall(self.header)
+            if k == kind
+        ]
         if [n for n, _, _ in rows] != list(range(1, len(rows) + 1)):
             raise ValueError(f"{self.name}.lua: {kind} lines must run 1, 2, 3, ...")
         if any(more for _, _, more in rows[:-1]):
-            raise ValueError(f"{self.name}.lua: only the last {kind} line may take a list")
+            raise ValueError(
+                f"{self.name}.lua: only the last {kind} line may take a list"
+            )
         return tuple(arg for _, arg, _ in rows), bool(rows and rows[-1][2])
 
 

@@ -1,0 +1,84 @@
+"""The visitor: a browser or API client, known by a signed id in an HttpOnly cookie.
+
+An id is made when a route first asks for it, and only then is the cookie set: public pages stay
+cacheable for everybody. A WebSocket can't set a cookie, so there a missing one is refused.
+"""
+
+from __future__ import annotations
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core.errors import NoVisitor
+from core.ids import Subject, is_id, new_id
+from core.signing import Keys
+
+COOKIE = "onsale_visitor"
+COOKIE_LIFE_S = 400 * 24 * 3600  # the longest that browsers keep a cookie
+_SCOPE_KEY = "onsale.visitor"
+
+
+class VisitorMiddleware:
+    """Puts the visitor into the scope and, if a route made one, the cookie into the reply."""
+
+    def __init__(self, app: ASGIApp, keys: Keys, *, secure: bool) -> None:
+        self._app, self._keys, self._secure = app, keys, secure
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in {"http", "websocket"}:
+            await self._app(scope, receive, send)
+            return
+        known = read_cookie(self._keys, HTTPConnection(scope).cookies.get(COOKIE, ""))
+        scope[_SCOPE_KEY] = visitor = _Visitor(known)
+
+        async def send_with_cookie(message: Message) -> None:
+            if message["type"] == "http.response.start" and visitor.made is not None:
+                MutableHeaders(scope=message).append(
+                    "set-cookie", self._cookie(visitor.made)
+                )
+            await send(message)
+
+        await self._app(scope, receive, send_with_cookie)
+
+    def _cookie(self, subject: Subject) -> str:
+        attributes = f"Path=/; Max-Age={COOKIE_LIFE_S}; HttpOnly; SameSite=Lax"
+        secure = "; Secure" if self._secure else ""
+        return f"{COOKIE}={cookie_value(self._keys, subject)}; {attributes}{secure}"
+
+
+class _Visitor:
+    __slots__ = ("known", "made")
+
+    def __init__(self, known: Subject | None) -> None:
+        self.known = known
+        self.made: Subject | None = None
+
+
+def visitor_of(connection: HTTPConnection) -> Subject:
+    """Who is calling. Makes a new visitor for a request; raises NoVisitor for a WebSocket."""
+    visitor: _Visitor = connection.scope[_SCOPE_KEY]
+    if visitor.known is None:
+        if connection.scope["type"] != "http":
+            raise NoVisitor
+        visitor.known = visitor.made = Subject(new_id("vs"))
+    return visitor.known
+
+
+def known_visitor(connection: HTTPConnection) -> Subject | None:
+    """Who is calling, if they have been here before. Never sets a cookie."""
+    visitor: _Visitor = connection.scope[_SCOPE_KEY]
+    return visitor.known
+
+
+def cookie_value(keys: Keys, subject: Subject) -> str:
+    return f"{subject}.{keys.mac('visitor', subject)}"
+
+
+def read_cookie(keys: Keys, value: str) -> Subject | None:
+    """The subject in a cookie's value, or None when it is missing, forged or malformed."""
+    subject, _, mac = value.partition(".")
+    good = (
+        is_id("vs", subject) and mac.isascii() and keys.mac_ok(mac, "visitor", subject)
+    )
+    return Subject(subject) if good else None
