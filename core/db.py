@@ -33,9 +33,7 @@ OUTAGES = (
     asyncpg.TooManyConnectionsError,
 )
 
-_QUERY = re.compile(
-    r"^-- name: (\w+)\n(.*?)(?=^-- name: |\Z)", re.MULTILINE | re.DOTALL
-)
+_QUERY = re.compile(r"^-- name: (\w+)\n(.*?)(?=^-- name: |\Z)", re.MULTILINE | re.DOTALL)
 
 
 def load_queries(package: str, file: str = "queries.sql") -> dict[str, str]:
@@ -77,9 +75,7 @@ class Db:
             raise StoreUnavailable(f"PostgreSQL: {exc}") from exc
 
     @asynccontextmanager
-    async def transaction(
-        self, *, isolation: str | None = None
-    ) -> AsyncIterator[Connection]:
+    async def transaction(self, *, isolation: str | None = None) -> AsyncIterator[Connection]:
         async with (
             self.connection() as connection,
             connection.transaction(isolation=isolation),
@@ -110,7 +106,5 @@ async def require_version(db: Db) -> str:
         number = int(await connection.fetchval("show server_version_num"))
         found = str(await connection.fetchval("show server_version"))
     if number < OLDEST:
-        raise TooOld(
-            f"DATABASE_URL: found PostgreSQL {found}, need >= {OLDEST // 10000}"
-        )
+        raise TooOld(f"DATABASE_URL: found PostgreSQL {found}, need >= {OLDEST // 10000}")
     return f"PostgreSQL {found}"

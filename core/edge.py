@@ -81,9 +81,7 @@ class Body(BaseModel):
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def json_reply(
-    body: object, status: int = 200, headers: dict[str, str] | None = None
-) -> Response:
+def json_reply(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return Response(orjson.dumps(body), status, headers, media_type="application/json")
 
 
@@ -109,9 +107,7 @@ def parse_body(body: bytes, model: type[Model]) -> Model:
         error = BadRequest("not as described")
         error.problems = [
             {"where": ".".join(map(str, problem["loc"])), "why": problem["msg"]}
-            for problem in exc.errors(include_url=False, include_input=False)[
-                :MAX_PROBLEMS
-            ]
+            for problem in exc.errors(include_url=False, include_input=False)[:MAX_PROBLEMS]
         ]
         raise error from exc
 
@@ -131,9 +127,7 @@ def problem(
 
 
 def problem_of(exc: AppError) -> Response:
-    reply = problem(
-        exc.code, exc.title, HTTP_STATUS[exc.code], retry=exc.retry, **exc.detail()
-    )
+    reply = problem(exc.code, exc.title, HTTP_STATUS[exc.code], retry=exc.retry, **exc.detail())
     if exc.retry_after_s is not None:
         reply.headers["retry-after"] = str(math.ceil(exc.retry_after_s))
     reply.headers["cache-control"] = "no-store"
@@ -153,9 +147,7 @@ async def on_app_error(request: Request, exc: Exception) -> Response:
 async def on_http_error(request: Request, exc: Exception) -> Response:
     """Starlette's own 404 and 405, in our form."""
     assert isinstance(exc, HTTPException)
-    code = {404: "not_found", 405: "method_not_allowed"}.get(
-        exc.status_code, "bad_request"
-    )
+    code = {404: "not_found", 405: "method_not_allowed"}.get(exc.status_code, "bad_request")
     reply = problem(code, exc.detail, exc.status_code)
     for name, value in (exc.headers or {}).items():
         reply.headers[name] = value
@@ -164,9 +156,7 @@ async def on_http_error(request: Request, exc: Exception) -> Response:
 
 async def on_bug(request: Request, exc: Exception) -> Response:
     """Anything else is ours: Starlette logs it with its traceback, the client sees `internal`."""
-    return problem(
-        "internal", "Something broke on our side. Nothing you did.", 500, retry=True
-    )
+    return problem("internal", "Something broke on our side. Nothing you did.", 500, retry=True)
 
 
 def socket_close_code(exc: AppError) -> int:

@@ -78,7 +78,9 @@ class BadOrigin(AppError):
 
 class NoVisitor(AppError):
     code = "no_visitor"
-    title = "Open the event's page first: it gives your browser the id that your place is kept under."
+    title = (
+        "Open the event's page first: it gives your browser the id that your place is kept under."
+    )
 
 
 class TooMany(AppError):
@@ -98,7 +100,9 @@ class TooMany(AppError):
 
 class StoreUnavailable(AppError):
     code = "store_unavailable"
-    title = "We can't reach our own records just now. Nothing is lost; the page tries again by itself."
+    title = (
+        "We can't reach our own records just now. Nothing is lost; the page tries again by itself."
+    )
     retry = True
     retry_after_s = 2
 

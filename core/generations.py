@@ -100,9 +100,7 @@ class Generations:
             with contextlib.suppress(StoreUnavailable):
                 server = await identity(self._redis)
                 if self._server not in {None, server}:
-                    log.warning(
-                        "Redis changed its identity", extra={"part": self._part}
-                    )
+                    log.warning("Redis changed its identity", extra={"part": self._part})
                     self._known.clear()
                 self._server = server
             await asyncio.sleep(WATCH_INTERVAL_S)
@@ -113,19 +111,13 @@ class Generations:
         if adopted is not None:
             return adopted
         async with self._db.connection() as connection:
-            if not await connection.fetchval(
-                self._sql["repair_lock"], self._lock_name(event_id)
-            ):
+            if not await connection.fetchval(self._sql["repair_lock"], self._lock_name(event_id)):
                 raise Stale(f"{self._part} {event_id}: another node is repairing")
             try:
                 adopted = await self._adopt(event_id, server)
-                return adopted or await self._repair_as_leader(
-                    connection, event_id, server
-                )
+                return adopted or await self._repair_as_leader(connection, event_id, server)
             finally:
-                await connection.execute(
-                    self._sql["repair_unlock"], self._lock_name(event_id)
-                )
+                await connection.execute(self._sql["repair_unlock"], self._lock_name(event_id))
 
     async def _adopt(self, event_id: str, server: tuple[str, str]) -> Epoch | None:
         row = await self._db.fetchrow(self._sql["generation_get"], event_id, self._part)
@@ -137,18 +129,15 @@ class Generations:
 
     async def _carried(self, event_id: str) -> str:
         try:
-            return bytes(
-                await self._redis.get(self._epoch_key(event_id)) or b""
-            ).decode()
+            carried = await self._redis.get(self._epoch_key(event_id))
         except REDIS_OUTAGES as exc:
             raise StoreUnavailable("GET epoch") from exc
+        return carried.decode() if isinstance(carried, bytes) else ""
 
     async def _repair_as_leader(
         self, connection: Connection, event_id: str, server: tuple[str, str]
     ) -> Epoch:
-        number = await connection.fetchval(
-            self._sql["generation_number"], event_id, self._part
-        )
+        number = await connection.fetchval(self._sql["generation_number"], event_id, self._part)
         epoch = Epoch((number or 0) + 1, secrets.token_hex(4))
         raised = await connection.fetchval(
             self._sql["generation_raise"], event_id, self._part, number or 0, epoch.text

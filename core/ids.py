@@ -12,9 +12,7 @@ import secrets
 from typing import NewType
 
 EventId = NewType("EventId", str)  # ev_…
-Subject = NewType(
-    "Subject", str
-)  # vs_…: who places, admissions, holds and bookings belong to
+Subject = NewType("Subject", str)  # vs_…: who places, admissions, holds and bookings belong to
 HoldId = NewType("HoldId", str)  # hd_…
 BookingId = NewType("BookingId", str)  # bk_…
 TicketId = NewType("TicketId", str)  # {eventId}-{seatIndex}
@@ -41,8 +39,6 @@ def parse_ticket_id(text: str) -> tuple[EventId, int] | None:
     """(event id, seat index), or None for anything that is no ticket id."""
     event_id, dash, digits = text.rpartition("-")
     plain = digits.isascii() and digits.isdigit() and len(digits) <= MAX_SEAT_DIGITS
-    if not (
-        dash and plain and EVENT_ID.fullmatch(event_id) and str(int(digits)) == digits
-    ):
+    if not (dash and plain and EVENT_ID.fullmatch(event_id) and str(int(digits)) == digits):
         return None
     return EventId(event_id), int(digits)

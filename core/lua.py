@@ -55,9 +55,7 @@ class LuaScript:
         if [n for n, _, _ in rows] != list(range(1, len(rows) + 1)):
             raise ValueError(f"{self.name}.lua: {kind} lines must run 1, 2, 3, ...")
         if any(more for _, _, more in rows[:-1]):
-            raise ValueError(
-                f"{self.name}.lua: only the last {kind} line may take a list"
-            )
+            raise ValueError(f"{self.name}.lua: only the last {kind} line may take a list")
         return tuple(arg for _, arg, _ in rows), bool(rows and rows[-1][2])
 
 

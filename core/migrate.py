@@ -26,11 +26,7 @@ def migrate(database_url: str) -> list[str]:
 
 def newest() -> str:
     """The id of the last migration in this code: what /health/ready requires of the schema."""
-    return max(
-        path.stem
-        for path in MIGRATIONS.glob("[0-9]*.sql")
-        if ".rollback" not in path.name
-    )
+    return max(path.stem for path in MIGRATIONS.glob("[0-9]*.sql") if ".rollback" not in path.name)
 
 
 def _for_yoyo(database_url: str) -> str:

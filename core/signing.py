@@ -18,9 +18,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joserfc.jwk import OKPKey
 
 KEY_BYTES = 32
-MAC_BYTES = (
-    16  # 128 bits of a SHA-256 MAC: enough, and short enough for a cookie or a QR code
-)
+MAC_BYTES = 16  # 128 bits of a SHA-256 MAC: enough, and short enough for a cookie or a QR code
 
 
 class Keys:
@@ -33,9 +31,7 @@ class Keys:
 
     def mac(self, purpose: str, *fields: str) -> str:
         """URL-safe text that only holders of the secret can make for these fields."""
-        framed = b"".join(
-            len(f.encode()).to_bytes(4, "big") + f.encode() for f in fields
-        )
+        framed = b"".join(len(f.encode()).to_bytes(4, "big") + f.encode() for f in fields)
         digest = hmac.digest(self._derive(purpose), framed, "sha256")[:MAC_BYTES]
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
@@ -65,9 +61,7 @@ class Keys:
 
     def _derive_key(self, purpose: str) -> bytes:
         info = f"onsale {purpose}".encode()
-        return HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=info).derive(
-            self._secret
-        )
+        return HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=info).derive(self._secret)
 
 
 def _b64(raw: bytes) -> str:

@@ -34,9 +34,7 @@ class VisitorMiddleware:
 
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start" and visitor.made is not None:
-                MutableHeaders(scope=message).append(
-                    "set-cookie", self._cookie(visitor.made)
-                )
+                MutableHeaders(scope=message).append("set-cookie", self._cookie(visitor.made))
             await send(message)
 
         await self._app(scope, receive, send_with_cookie)
@@ -78,7 +76,5 @@ def cookie_value(keys: Keys, subject: Subject) -> str:
 def read_cookie(keys: Keys, value: str) -> Subject | None:
     """The subject in a cookie's value, or None when it is missing, forged or malformed."""
     subject, _, mac = value.partition(".")
-    good = (
-        is_id("vs", subject) and mac.isascii() and keys.mac_ok(mac, "visitor", subject)
-    )
+    good = is_id("vs", subject) and mac.isascii() and keys.mac_ok(mac, "visitor", subject)
     return Subject(subject) if good else None

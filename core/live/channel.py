@@ -17,9 +17,7 @@ class Channel:
     """Positions only rise. `reset` begins anew after a repair and makes all readers lagging."""
 
     def __init__(self, ring: int, *, head: int = 0) -> None:
-        self._frames: deque[tuple[int, int, bytes]] = deque(
-            maxlen=ring
-        )  # from, to, frame
+        self._frames: deque[tuple[int, int, bytes]] = deque(maxlen=ring)  # from, to, frame
         self._changed = asyncio.Event()
         self.head = head
         self.life = 0  # raised by reset: positions of two lives do not compare

@@ -45,9 +45,7 @@ class LiveSocket:
         return frame, self._close_code
 
 
-async def serve(
-    websocket: WebSocket, socket: LiveSocket, on_text: Callable[[str], bool]
-) -> None:
+async def serve(websocket: WebSocket, socket: LiveSocket, on_text: Callable[[str], bool]) -> None:
     """Run an accepted connection until either side ends it or the node drains.
 
     `on_text` gets each text frame and says whether it was understood.
@@ -85,9 +83,7 @@ async def _write(websocket: WebSocket, socket: LiveSocket) -> None:
         return  # the client is gone; Starlette raises either
 
 
-async def _read(
-    websocket: WebSocket, socket: LiveSocket, on_text: Callable[[str], bool]
-) -> None:
+async def _read(websocket: WebSocket, socket: LiveSocket, on_text: Callable[[str], bool]) -> None:
     while True:
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":

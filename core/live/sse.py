@@ -65,9 +65,7 @@ def stream(request: Request, frames: AsyncIterator[bytes]) -> Response:
     )
 
 
-async def _until_drained(
-    frames: AsyncIterator[bytes], drain: Drain
-) -> AsyncIterator[bytes]:
+async def _until_drained(frames: AsyncIterator[bytes], drain: Drain) -> AsyncIterator[bytes]:
     goodbye = asyncio.ensure_future(drain.wait())
     try:
         while True:
