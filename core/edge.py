@@ -144,7 +144,7 @@ async def on_app_error(request: Request, exc: Exception) -> Response:
     return problem_of(exc)
 
 
-async def on_http_error(request: Request, exc: Exception) -> Response:
+async def on_http_error(_: Request, exc: Exception) -> Response:
     """Starlette's own 404 and 405, in our form."""
     assert isinstance(exc, HTTPException)
     code = {404: "not_found", 405: "method_not_allowed"}.get(exc.status_code, "bad_request")
@@ -154,7 +154,7 @@ async def on_http_error(request: Request, exc: Exception) -> Response:
     return reply
 
 
-async def on_bug(request: Request, exc: Exception) -> Response:
+async def on_bug(_: Request, __: Exception) -> Response:
     """Anything else is ours: Starlette logs it with its traceback, the client sees `internal`."""
     return problem("internal", "Something broke on our side. Nothing you did.", 500, retry=True)
 

@@ -40,16 +40,17 @@ class Drain:
         await self._begun.wait()
 
 
-def frame(event: str, data: bytes, id: str | None = None) -> bytes:
+def frame(event: str, data: bytes, event_id: str | None = None) -> bytes:
     """One event as it goes over the wire (WHATWG HTML, 9.2.5). `data` holds no line break."""
-    assert b"\n" not in data and b"\r" not in data
-    head = f"id: {id}\nevent: {event}\ndata: " if id else f"event: {event}\ndata: "
+    assert b"\n" not in data
+    assert b"\r" not in data
+    head = f"id: {event_id}\nevent: {event}\ndata: " if event_id else f"event: {event}\ndata: "
     return head.encode() + data + b"\n\n"
 
 
 def retry_ms() -> int:
     """When a client should come back: spread, so that the next node is not hit at once."""
-    return random.randint(0, DRAIN_SPREAD_MS)
+    return random.randint(0, DRAIN_SPREAD_MS)  # noqa: S311 (no secret)
 
 
 def stream(request: Request, frames: AsyncIterator[bytes]) -> Response:
