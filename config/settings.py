@@ -1,0 +1,94 @@
+"""Settings: the only reader of the environment, read once, all problems reported together.
+
+Names are `ONSALE_…`, and `REDIS_URL`, `DATABASE_URL` as everybody calls them. An unknown
+`ONSALE_…` name is refused, since a misspelt limit is a limit that is not there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MIN_SECRET_CHARACTERS = 32
+PREFIX = "ONSALE_"
+
+
+class BadSettings(Exception):
+    """The message lists every problem, one a line, and never shows a secret."""
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    env: Literal["development", "production"] = "development"
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    data_dir: Path = Path(".onsale")
+    redis_url: SecretStr | None = Field(None, validation_alias="REDIS_URL")
+    database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
+    secret: SecretStr | None = None  # None: made once and kept in data_dir
+    admin_token: SecretStr | None = None  # None: made once and kept in data_dir
+    public_url: str = ""  # such as https://tickets.example: the only Origin then; sets Secure
+    gateway_socket: Path | None = None  # None: serve starts the sandbox gateway itself
+    demo: bool = True
+    crowd: bool = True
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    max_connections: int = Field(10_000, ge=10)  # of one node, of every kind
+    max_sockets_per_visitor: int = Field(10, ge=1)
+    drain_s: float = Field(6.0, ge=0)
+
+    @field_validator("public_url")
+    @classmethod
+    def _origin_only(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if url and (parts.scheme not in {"http", "https"} or not parts.netloc or parts.path):
+            raise ValueError("must be scheme://host[:port] without a path")
+        return url
+
+    @field_validator("secret")
+    @classmethod
+    def _long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and len(secret.get_secret_value()) < MIN_SECRET_CHARACTERS:
+            raise ValueError(f"must have at least {MIN_SECRET_CHARACTERS} characters")
+        return secret
+
+    @model_validator(mode="after")
+    def _fit_for_production(self) -> Settings:
+        if self.env != "production":
+            return self
+        missing = [
+            name for name in ("secret", "admin_token", "public_url") if not getattr(self, name)
+        ]
+        missing += [n for n in ("redis_url", "database_url") if getattr(self, n) is None]
+        if missing:
+            raise ValueError(f"production needs {', '.join(missing)}: development values won't do")
+        if self.demo or self.crowd:
+            raise ValueError("production runs without ONSALE_DEMO and ONSALE_CROWD: set both to 0")
+        return self
+
+    @property
+    def secure_cookies(self) -> bool:
+        return self.public_url.startswith("https://")
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process. Raises BadSettings, listing every problem."""
+    environ = os.environ if environ is None else environ
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    unknown = [n for n in environ if n.startswith(PREFIX) and n not in known and "_TEST_" not in n]
+    problems = [f"{name}: no such setting" for name in sorted(unknown)]
+    try:
+        settings = Settings()
+    except ValidationError as exc:
+        for problem in exc.errors(include_url=False, include_input=False):
+            name = "_".join(map(str, problem["loc"])).upper() or "settings"
+            problems.append(f"{name if name.endswith('_URL') else PREFIX + name}: {problem['msg']}")
+    if problems:
+        raise BadSettings("\n".join(problems))
+    return settings
