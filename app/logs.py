@@ -1,0 +1,36 @@
+"""Logging: one line an event, key=value for people, JSON in production.
+
+Expected refusals are info without a traceback; the rest once, with it. Ids and codes are logged;
+cookies, tokens, passes and e-mail addresses never are.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import structlog
+
+
+def configure(*, level: str, json: bool) -> None:
+    shared: list[structlog.types.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: structlog.types.Processor = (
+        structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer()
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                renderer,
+            ],
+        )
+    )
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for noisy in ("uvicorn", "uvicorn.error", "httpx", "websockets", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
