@@ -1,0 +1,57 @@
+# One word a task. Every task sets up .venv first, from the lock file and nothing else.
+# PYTHON=python3.13 chooses another interpreter; ARGS="…" goes to the command behind the task.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+LOCK   := requirements-dev.lock
+# A set-up is valid for one lock file in one folder: scripts in .venv/bin name the folder.
+STAMP  := $(VENV)/.set-up-$(shell { cat $(LOCK); pwd; } | cksum | cut -d ' ' -f 1)
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
+WORKERS ?= 2
+COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url --no-header
+
+.PHONY: run test check format bench soak lock set-up help
+.DEFAULT_GOAL := help
+
+run: set-up  ## start Onsale with its own PostgreSQL and Valkey; data stays in .onsale/
+	@exec $(BIN)/onsale serve $(ARGS)
+
+test: set-up  ## every test; without Chromium, the browser tests are named and left out
+	@exec $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+
+check: set-up  ## lint, format, types, and which way imports point
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: set-up  ## put the code in the house format, and mend what a tool can mend
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: set-up  ## figures of the hot paths on this machine
+	@exec $(BIN)/python -m bench $(ARGS)
+
+soak: set-up  ## long sweeps: property and race tests with many more examples
+	@ONSALE_SOAK=1 exec $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --timeout 1800 tests/property tests/race $(ARGS)
+
+lock: set-up  ## renew both lock files within what pyproject.toml allows: ARGS=--upgrade for the newest
+	$(COMPILE) --group build --output-file requirements.lock $(ARGS)
+	$(COMPILE) --group dev --output-file requirements-dev.lock $(ARGS)
+
+set-up: $(STAMP)  ## .venv from requirements-dev.lock; does nothing when it is there already
+
+$(STAMP): $(LOCK)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo 'Onsale needs Python 3.11 or newer; `$(PYTHON)` is not. Try: make PYTHON=python3.12 …' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo '`$(PYTHON)` cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv' >&2; exit 1; }
+	@echo 'Setting up $(VENV) from $(LOCK): once, a minute or two …'
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --require-hashes --requirement $(LOCK)
+	@$(PIP) install --no-index --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
+	@rm -f $(VENV)/.set-up-* && touch $@
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
