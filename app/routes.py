@@ -1,0 +1,50 @@
+"""Every route of the product on one screen.
+
+Who may call what: `GATED` names the routes behind the gate; a test walks all routes and requires
+each to be gated, an operator's, one's own, or on the public list below. A new route that is on
+no list fails that test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
+
+from core.edge import on_app_error, on_bug, on_http_error
+from core.errors import AppError
+
+if TYPE_CHECKING:
+    from app.main import Services
+
+STATIC = Path(__file__).parents[1] / "static"
+
+GATED = {
+    ("GET", "/events/{event_id}/seats/stream"),
+    ("POST", "/events/{event_id}/holds"),
+    ("GET", "/events/{event_id}/holds/mine"),
+    ("DELETE", "/events/{event_id}/holds/{hold_id}"),
+    ("POST", "/bookings/{event_id}"),
+}
+OWN = {("GET", "/bookings/{booking_id}")}  # needs only ownership; anything else is a 404
+
+
+def every_route(services: Services) -> list[BaseRoute]:
+    return [
+        *services.health.routes(),  # /health/*, /metrics
+        *services.catalogue_web.routes(),  # /events/search, /events/{event_id}
+        *services.waiting_room.routes(),  # /events/{event_id}/queue…, /.well-known/jwks.json
+        *services.seat_map.routes(),  # /events/{event_id}/plan, /seats, /seats/stream
+        *services.checkout.routes(),  # /events/{event_id}/holds…, /bookings/…
+        *services.admin.routes(),  # /admin/…
+        *services.pages.routes(),  # /, /e/…, /orders/…, /console
+        Mount("/static", StaticFiles(directory=STATIC), name="static"),
+    ]
+
+
+def exception_handlers() -> Mapping[Any, Callable[..., Any]]:
+    return {AppError: on_app_error, HTTPException: on_http_error, Exception: on_bug}
