@@ -7,7 +7,6 @@ Names are `ONSALE_…`, and `REDIS_URL`, `DATABASE_URL` as everybody calls them.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIN_SECRET_CHARACTERS = 32
 PREFIX = "ONSALE_"
+FOR_TESTS = {"ONSALE_TEST_REDIS"}
 
 
 class BadSettings(Exception):
@@ -77,14 +77,16 @@ class Settings(BaseSettings):
         return self.public_url.startswith("https://")
 
 
-def load(environ: Mapping[str, str] | None = None) -> Settings:
-    """The settings of this process. Raises BadSettings, listing every problem."""
-    environ = os.environ if environ is None else environ
+def load(**said: object) -> Settings:
+    """The settings of this process; `said` on the command line beats the environment.
+
+    Raises BadSettings, listing every problem.
+    """
     known = {PREFIX + name.upper() for name in Settings.model_fields}
-    unknown = [n for n in environ if n.startswith(PREFIX) and n not in known and "_TEST_" not in n]
+    unknown = [n for n in os.environ if n.startswith(PREFIX) and n not in known | FOR_TESTS]
     problems = [f"{name}: no such setting" for name in sorted(unknown)]
     try:
-        settings = Settings()
+        settings = Settings(**said)  # type: ignore[arg-type]
     except ValidationError as exc:
         for problem in exc.errors(include_url=False, include_input=False):
             name = "_".join(map(str, problem["loc"])).upper() or "settings"

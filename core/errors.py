@@ -14,6 +14,7 @@ Each package adds its own leaves in the file of the noun they belong to; a test 
     ├── NotFound             no such thing, or not yours
     ├── BadOrigin            a page of another site made the call
     ├── NoVisitor            the call needs the signed visitor cookie
+    ├── NotAdmitted          no live admission for this event; go to the queue
     ├── TooMany              a named limit is reached; wait `retry_after_s`
     └── StoreUnavailable     Redis or PostgreSQL did not answer in time
         └── Stale            this event's Redis state is being repaired
@@ -112,3 +113,8 @@ class Stale(StoreUnavailable):
 
     code = "repairing"
     title = "This sale's live state is being repaired. It takes seconds; your place is kept."
+
+
+class NotAdmitted(AppError):
+    code = "not_admitted"
+    title = "This part of the sale is for those whose turn it is. Go to the event's queue."
