@@ -1,0 +1,52 @@
+"""Settings: all problems at once, no unknown name, no secret in a message."""
+
+import pytest
+
+from config.settings import BadSettings, load
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch):
+    for name in ("REDIS_URL", "DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_without_any_the_defaults_serve_a_newcomer():
+    settings = load()
+    assert (settings.host, settings.port, settings.demo) == ("127.0.0.1", 8000, True)
+
+
+def test_the_command_line_beats_the_environment(monkeypatch):
+    monkeypatch.setenv("ONSALE_PORT", "1234")
+    assert load().port == 1234
+    assert load(port=4321).port == 4321
+
+
+def test_all_problems_are_reported_together(monkeypatch):
+    monkeypatch.setenv("ONSALE_PORT", "high")
+    monkeypatch.setenv("ONSALE_MAX_CONECTIONS", "10")
+    monkeypatch.setenv("ONSALE_SECRET", "too-short-to-be-one")
+    with pytest.raises(BadSettings) as refused:
+        load()
+    for name in ("ONSALE_PORT", "ONSALE_MAX_CONECTIONS", "ONSALE_SECRET"):
+        assert name in str(refused.value)
+    assert "too-short-to-be-one" not in str(refused.value)
+
+
+def test_production_refuses_development_values(monkeypatch):
+    monkeypatch.setenv("ONSALE_ENV", "production")
+    with pytest.raises(
+        BadSettings, match="secret, admin_token, public_url, redis_url, database_url"
+    ):
+        load()
+
+
+def test_a_public_url_must_be_an_origin(monkeypatch):
+    monkeypatch.setenv("ONSALE_PUBLIC_URL", "https://tickets.test/shop")
+    with pytest.raises(BadSettings, match="without a path"):
+        load()
+
+
+def test_cookies_are_secure_behind_https():
+    assert load(public_url="https://tickets.test").secure_cookies
+    assert not load().secure_cookies
