@@ -12,6 +12,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 from yoyo import get_backend, read_migrations
 
+from core.db import Db
+
+
+class OldSchema(Exception):
+    """This code needs a newer schema than the database has."""
+
+
 MIGRATIONS = Path(__file__).parents[1] / "app" / "migrations"
 
 
@@ -24,9 +31,13 @@ def migrate(database_url: str) -> list[str]:
         return [migration.id for migration in pending]
 
 
-def newest() -> str:
-    """The id of the last migration in this code: what /health/ready requires of the schema."""
-    return max(path.stem for path in MIGRATIONS.glob("[0-9]*.sql") if ".rollback" not in path.name)
+async def require_schema(db: Db) -> None:
+    """Raises OldSchema unless the last migration of this code was applied."""
+    newest = max(path.stem for path in MIGRATIONS.glob("[0-9]*.sql"))
+    table = await db.fetchval("select to_regclass('_yoyo_migration')")
+    applied = "select exists (select from _yoyo_migration where migration_id = $1)"
+    if table is None or not await db.fetchval(applied, newest):
+        raise OldSchema(f"the database lacks migration {newest}: run `onsale migrate`")
 
 
 def _for_yoyo(database_url: str) -> str:
