@@ -8,7 +8,7 @@ database gets a fresh copy of the migrated one (20 ms), and an empty Redis.
     db             a core.db.Db on it
     redis_url      of an empty Redis; ONSALE_TEST_REDIS names another server program for it
     redis          a client of it, bytes for replies
-    chromium       the browser's program; for tests marked `browser`
+    chromium_program  the browser's path; for tests marked `browser`
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Path:
+def chromium_program() -> Path:
     program = find_browser()
     assert program, "tests that need a browser must be marked `browser`"
     return program
