@@ -1,0 +1,101 @@
+"""Real Chromium against a real `onsale serve`: both are this folder's own, and end with it."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+START_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 30
+
+
+class RunningServer:
+    """`onsale serve` on a free port with its data in a folder of the test."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "app.cli", "serve", "--port", "0", "--no-crowd"],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={"ONSALE_DATA_DIR": str(data_dir), "PATH": "/usr/bin:/bin", "ONSALE_DRAIN_S": "1"},
+            cwd=Path(__file__).parents[2],
+        )
+        self.url, self.console_link = self._announced()
+
+    def _announced(self) -> tuple[str, str]:
+        assert self.process.stdout is not None
+        said = []
+        for line in self.process.stdout:  # ends when the process does
+            said.append(line)
+            if line.startswith("Console"):
+                text = "".join(said)
+                url, link = re.findall(r"(http://\S+)", text)[:2]
+                return url, link
+        raise AssertionError("the server ended: " + "".join(said))
+
+    def admin(self, method: str, path: str, body: dict | None = None, version: int | None = None):
+        headers = {"authorization": f"Bearer {(self.data_dir / 'admin-token').read_text()}"}
+        if version is not None:
+            headers["if-match"] = f'"{version}"'
+        request = urllib.request.Request(
+            self.url + path, json.dumps(body).encode() if body else None, headers, method=method
+        )
+        with urllib.request.urlopen(request, timeout=10) as reply:
+            return json.load(reply)
+
+    def stop(self) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(STOP_TIMEOUT_S)
+        self.process.stdout.close()
+        return self.process.returncode
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    running = RunningServer(tmp_path_factory.mktemp("onsale"))
+    yield running
+    running.stop()
+
+
+# Not of the session: the synchronous playwright keeps an event loop running in this thread, and
+# no asynchronous test could follow it in the same worker.
+@pytest.fixture(scope="module")
+def chromium(chromium_program):
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_program, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def fan(browser, server):
+    """Makes a browser context of its own for each call: another fan, with other cookies."""
+    contexts = []
+
+    def make(**options):
+        context = browser.new_context(base_url=server.url, locale="en-GB", **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
