@@ -1,0 +1,18 @@
+// Cards of sales that have not opened count down to the second.
+import { $$, say } from "./lib/page.js";
+import { countdown, learn, now } from "./lib/words.js";
+
+const cards = $$("[data-opens-at]");
+if (cards.length) {
+  learn(Number(cards[0].dataset.now));
+  tick();
+  setInterval(tick, 1000);
+}
+
+function tick() {
+  for (const card of cards) {
+    const left = Number(card.dataset.opensAt) - now();
+    if (left > 0) say(card, `opens in ${countdown(left)}`);
+    else { card.className = "sale open"; say(card, "on sale"); }
+  }
+}
