@@ -1,0 +1,154 @@
+// One stream of seat changes an event for all tabs of a browser.
+//
+// The tab that has the lock reads the stream and passes on what it hears; the others listen. A
+// visible tab that hears nothing for a while takes the lock away: the reader was frozen. Every
+// frame says from which version to which it leads, so each tab finds its own gaps, and cures
+// them with a snapshot: subscribe first, read second, apply third.
+import { call } from "../lib/api.js";
+import { Backoff, sleep } from "../lib/retry.js";
+
+const BEAT_MS = 2_000;
+const SILENT_MS = 7_000;
+const SNAPSHOT_TIMEOUT_MS = 30_000;
+
+export class SeatStream {
+  #path; #states; #on; #source = null; #channel = null; #reading = false; #stopped = false;
+  #backoff = new Backoff(); #heardAt = 0; #beatAt = Date.now(); #fetching = null; #lock;
+
+  // on: {changed(seats), whole(), sale(facts), live(isLive, heardAt), refused(problem)}
+  constructor(eventId, states, on) {
+    this.#path = `/events/${eventId}/seats`;
+    this.#lock = `onsale.seats.${eventId}`;
+    this.#states = states;
+    this.#on = on;
+  }
+
+  async start() {
+    if ("BroadcastChannel" in window) {
+      this.#channel = new BroadcastChannel(this.#lock);
+      this.#channel.onmessage = ({ data }) => { if (!this.#reading) this.#take(data); };
+    }
+    await this.snapshot();
+    this.#lead(false);
+    setInterval(() => this.#beat(), BEAT_MS);
+    document.addEventListener("visibilitychange", () => this.#beat());
+  }
+
+  stop() {
+    this.#stopped = true;
+    this.#source?.close();
+    this.#channel?.close();
+  }
+
+  // Read the whole picture; one request at a time, tried until it succeeds.
+  snapshot() {
+    this.#fetching ??= this.#snapshot().finally(() => { this.#fetching = null; });
+    return this.#fetching;
+  }
+
+  async #snapshot() {
+    const backoff = new Backoff();
+    while (!this.#stopped) {
+      try {
+        const picture = await call("GET", this.#path, { timeoutMs: SNAPSHOT_TIMEOUT_MS });
+        if (this.#states.load(picture)) this.#on.whole();
+        return;
+      } catch (problem) {
+        this.#on.live(false, this.#heardAt);
+        await sleep(backoff.next(problem.retryAfterMs ?? 0));
+      }
+    }
+  }
+
+  async #lead(steal) {
+    if (!navigator.locks) return this.#read();
+    try {
+      await navigator.locks.request(this.#lock, { steal }, async () => {
+        await this.#read();
+        await new Promise(() => {}); // keeps the lock for this tab's life
+      });
+    } catch { // another tab took it: this one listens, and queues for its turn
+      this.#source?.close();
+      this.#source = null;
+      this.#reading = false;
+      if (!this.#stopped) this.#lead(false);
+    }
+  }
+
+  async #read() {
+    this.#reading = true;
+    this.#open();
+  }
+
+  #open() {
+    if (this.#stopped || !this.#reading) return;
+    const source = this.#source = new EventSource(`${this.#path}/stream?after=${encodeURIComponent(this.#states.id)}`);
+    let at = this.#states.version; // what this stream has led us to
+    let epoch = this.#states.epoch;
+    const frame = (kind, build) => source.addEventListener(kind, (event) => {
+      const [, version] = split(event.lastEventId);
+      this.#pass({ kind, ...build(JSON.parse(event.data), event, version) });
+    });
+    source.onopen = () => { this.#backoff.reset(); this.#pass({ kind: "live" }); };
+    source.onerror = () => this.#lost(source);
+    frame("seats", (pairs, event, version) => {
+      const from = at;
+      epoch = split(event.lastEventId)[0];
+      at = version;
+      return { epoch, from, to: version, pairs };
+    });
+    frame("snapshot", (picture) => { at = picture.version; epoch = picture.epoch; return { picture }; });
+    frame("sale", (facts) => ({ facts }));
+    frame("reset", ({ retryMs }) => { this.#lost(source, retryMs, true); return { retryMs }; });
+    frame("bye", ({ retryMs }) => { this.#lost(source, retryMs); return { retryMs }; });
+  }
+
+  async #lost(source, atLeastMs = 0, whole = false) {
+    if (this.#source !== source) return;
+    source.close();
+    this.#source = null;
+    this.#pass({ kind: "lost", heardAt: this.#heardAt });
+    await this.#on.refused();
+    await sleep(this.#backoff.next(atLeastMs));
+    if (whole) await this.snapshot();
+    this.#open();
+  }
+
+  #pass(message) {
+    this.#channel?.postMessage(message);
+    this.#take(message);
+  }
+
+  #take(message) {
+    this.#beatAt = Date.now();
+    if (message.kind === "lost") return this.#on.live(false, message.heardAt);
+    if (message.kind === "bye") return undefined;
+    this.#heardAt = Date.now();
+    if (message.kind === "reset") return this.#reading ? undefined : sleep(message.retryMs).then(() => this.snapshot());
+    this.#on.live(true, this.#heardAt);
+    if (message.kind === "snapshot" && this.#states.load(message.picture)) this.#on.whole();
+    if (message.kind === "sale") this.#on.sale(message.facts);
+    if (message.kind === "seats") this.#changes(message);
+    return undefined;
+  }
+
+  #changes({ epoch, from, to, pairs }) {
+    const changed = this.#states.apply(epoch, from, to, pairs);
+    if (changed === null) this.snapshot();
+    else if (changed.length) this.#on.changed(changed);
+  }
+
+  #beat() {
+    if (this.#reading) {
+      if (this.#source?.readyState === EventSource.OPEN) this.#pass({ kind: "live" });
+    } else if (!document.hidden && Date.now() - this.#beatAt > SILENT_MS && navigator.locks) {
+      this.#beatAt = Date.now();
+      this.#lead(true);
+    }
+  }
+}
+
+function split(id) {
+  const colon = id.lastIndexOf(":");
+  return [id.slice(0, colon), Number(id.slice(colon + 1))];
+}
