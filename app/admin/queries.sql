@@ -1,0 +1,26 @@
+-- name: console_link_add
+-- A one-time link, known by its hash only. $1 token hash, $2 life in seconds
+insert into console_link (token_hash, expires_at)
+values ($1, now() + make_interval(secs => $2));
+
+-- name: console_link_use
+-- Returns a row once, while the link lives. $1 token hash
+update console_link set used_at = now()
+where token_hash = $1 and used_at is null and expires_at > now()
+returning token_hash;
+
+-- name: console_link_forget
+-- Links that can't be used any more, kept a day for whoever asks what happened.
+delete from console_link where expires_at < now() - interval '1 day';
+
+-- name: audit_add
+-- $1 who, $2 action, $3 event_id, $4 before jsonb, $5 after jsonb
+insert into audit (who, action, event_id, before, after)
+values ($1, $2, $3, $4::text::jsonb, $5::text::jsonb);
+
+-- name: audit_of_event
+-- The newest first. $1 event_id, $2 limit
+select audit_id, (extract(epoch from at) * 1000)::bigint as at_ms, who, action,
+       before::text as before, after::text as after
+from audit where event_id = $1
+order by audit_id desc limit $2;
