@@ -1,8 +1,9 @@
-"""One Onsale per data folder.
+"""One Onsale per data folder, told by two flock(2) locks, which the kernel frees whatever happens.
 
-The lock is flock(2) on a file that the servers inherit: it stays taken until the last process
-with a hand on the data is gone, and the kernel frees it, whatever killed them. So whoever has
-it knows that no server is left on the data, not even one on its way out.
+`lock` is held by the process that runs the servers, `servers.lock` by the servers too, which
+inherit it: it stays taken until the last of them is gone. So a second instance learns at once
+that there is a first, and one that comes after a `kill -9` waits for the servers on their way
+out. Process numbers decide nothing: they come back, and the dead keep theirs until reaped.
 """
 
 from __future__ import annotations
@@ -10,40 +11,41 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from app.embedded.errors import AlreadyRunning
 
-FILE_NAME = "lock"
-LEFTOVERS_TIMEOUT_S = 30.0  # servers whose parent was killed are writing their last page
+OWNER_FILE = "lock"
+SERVERS_FILE = "servers.lock"
+LEFTOVERS_TIMEOUT_S = 30.0  # they are writing their last page
 POLL_S = 0.05
 MAX_PID_DIGITS = 10
 
 
-def take(data_dir: Path) -> int:
-    """The descriptor that is the lock: hand it to the servers, close it when they have ended.
+def take(data_dir: Path, until: ExitStack) -> int:
+    """Hold the folder until `until` is closed. Returns the descriptor to hand to the servers.
 
-    Waits for servers whose parent is dead. Raises AlreadyRunning when it is alive, or when
-    they do not end.
+    Raises AlreadyRunning when another process has it, or its servers do not end.
     """
-    fd = os.open(data_dir / FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        _wait_for(fd, data_dir)
-        os.truncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
-    except BaseException:
-        os.close(fd)
-        raise
-    return fd
-
-
-def _wait_for(fd: int, data_dir: Path) -> None:
+    owner = _open(data_dir / OWNER_FILE, until)
+    if not _try_lock(owner):
+        raise AlreadyRunning(data_dir, _written(owner))
+    os.truncate(owner, 0)
+    os.pwrite(owner, f"{os.getpid()}\n".encode(), 0)
+    servers = _open(data_dir / SERVERS_FILE, until)
     deadline = time.monotonic() + LEFTOVERS_TIMEOUT_S
-    while not _try_lock(fd):
-        pid = _holder(fd)
-        if (pid is not None and _is_alive(pid)) or time.monotonic() > deadline:
-            raise AlreadyRunning(data_dir, pid)
+    while not _try_lock(servers):
+        if time.monotonic() > deadline:
+            raise AlreadyRunning(data_dir, None)
         time.sleep(POLL_S)
+    return servers
+
+
+def _open(path: Path, until: ExitStack) -> int:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    until.callback(os.close, fd)
+    return fd
 
 
 def _try_lock(fd: int) -> bool:
@@ -54,16 +56,6 @@ def _try_lock(fd: int) -> bool:
     return True
 
 
-def _holder(fd: int) -> int | None:
-    text = os.pread(fd, MAX_PID_DIGITS + 1, 0).strip()
+def _written(fd: int) -> int | None:
+    text = os.pread(fd, MAX_PID_DIGITS, 0).strip()
     return int(text) if text.isdigit() else None
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass  # alive, and somebody else's
-    return True

@@ -8,9 +8,9 @@ on no port, are started again when they die, and end with this process however i
 Linux; elsewhere a `kill -9` leaves them behind, and the next start says so).
 
     .onsale/
-      lock              who uses the folder; see lock.py
+      lock servers.lock who uses the folder; see lock.py
       postgres/ valkey/ data
-      run/              sockets, unless the path is too long for one
+      run/              sockets, unless its path can't name one
       logs/             what the servers say, cut off at 5 MB
 """
 
@@ -110,8 +110,7 @@ class EmbeddedServices:
     def _start(self) -> None:
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.data_dir.chmod(0o700)
-        lock_fd = lock.take(self.data_dir)
-        self._undo.callback(os.close, lock_fd)
+        lock_fd = lock.take(self.data_dir, self._undo)
         identity = self._identity or choose()
         around = Surroundings(
             data_dir=self.data_dir,
@@ -133,10 +132,13 @@ class EmbeddedServices:
         return Postgres(around) if kind == "postgres" else Valkey(around, self._redis_program)
 
     def _socket_dir(self, identity: Identity) -> Path:
-        """A folder that only we may enter, with a path short enough for sockets in it."""
+        """A folder that only we may enter, with a path short enough for sockets in it.
+
+        And without a comma, which separates hosts in PostgreSQL's addresses.
+        """
         folder = self.data_dir / "run"
         longest = max((postgres.SOCKET_NAME, valkey.SOCKET_NAME), key=len)
-        if len(os.fsencode(folder / longest)) <= MAX_SOCKET_PATH_BYTES:
+        if len(os.fsencode(folder / longest)) <= MAX_SOCKET_PATH_BYTES and "," not in str(folder):
             folder.mkdir(mode=0o700, exist_ok=True)
         else:
             folder = Path(tempfile.mkdtemp(prefix="onsale-"))
