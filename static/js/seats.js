@@ -1,0 +1,198 @@
+// The map page, put together: admission, plan, live states, map and list, basket, checkout.
+import { call } from "./lib/api.js";
+import { $, $$, element, say, toast } from "./lib/page.js";
+import { Backoff, sleep } from "./lib/retry.js";
+import { learn, now, timeOfDay } from "./lib/words.js";
+import { Basket } from "./seats/basket.js";
+import { Camera } from "./seats/camera.js";
+import { SeatList } from "./seats/list.js";
+import { Painter } from "./seats/painter.js";
+import { Plan } from "./seats/plan.js";
+import { Sheet } from "./seats/sheet.js";
+import { AVAILABLE, SeatStates } from "./seats/states.js";
+import { SeatStream } from "./seats/stream.js";
+
+const { event: eventId, currency, maxTickets } = document.body.dataset;
+const RENEW_MS = 60_000;
+const ZOOM_STEP = 1.7;
+const FINGER_PX = 22;
+const categories = $$(".legend button").map((button) => ({ id: button.dataset.category, name: button.dataset.name, price: Number(button.dataset.price) }));
+const canvas = $(".stage canvas"), tip = $(".tip");
+let live = { up: false, heardAt: 0 };
+let endsAt = null;
+
+await admitted();
+const plan = await insist(() => call("GET", `/events/${eventId}/plan`, { timeoutMs: 60_000 })).then((document) => new Plan(document, categories));
+const states = new SeatStates(plan);
+const painter = new Painter(canvas, plan, states, categories, currency);
+const camera = painter.camera = new Camera(plan, canvas, () => { tip.hidden = true; painter.redraw(); }, tapped);
+const basket = new Basket(eventId, Number(maxTickets), { changed: basketChanged, taken, refused });
+const list = new SeatList($(".list"), { plan, states, painter, categories, currency, toggle });
+const sheet = new Sheet({ basket, plan, categories, currency, eventId, toggle, renewed: admitted });
+const stream = new SeatStream(eventId, states, { changed, whole, sale, live: showLive, refused: admitted });
+begin();
+
+async function begin() {
+  new ResizeObserver(() => painter.resize()).observe($(".stage"));
+  painter.resize();
+  controls();
+  stream.start();
+  await insist(() => basket.load());
+  setInterval(tick, 500);
+}
+
+// Asks for the admission, joining if needed; whoever has to wait goes to the queue page.
+async function admitted() {
+  try {
+    let queue = await call("GET", `/events/${eventId}/queue`);
+    if (queue.state === "none") queue = await call("POST", `/events/${eventId}/queue`, { body: {} });
+    learn(queue.now);
+    if (queue.state !== "admitted") return location.replace(`/e/${eventId}/queue`);
+    if (endsAt === null) setInterval(admitted, Math.min(queue.pollMs || RENEW_MS, RENEW_MS));
+    endsAt = queue.endsAt;
+  } catch (problem) {
+    if (problem.code === "not_open") return location.replace(`/e/${eventId}/queue`);
+    if (endsAt !== null) return undefined; // the page goes on; the next time will tell
+    say($("#live"), "The server can't be reached. Trying again.");
+    await sleep(problem.retryAfterMs ?? 2_000);
+    return admitted();
+  }
+  return undefined;
+}
+
+async function insist(work) {
+  const backoff = new Backoff();
+  for (;;) {
+    try {
+      return await work();
+    } catch (problem) {
+      if (problem.code?.startsWith("pass_") || problem.code === "not_admitted") await admitted();
+      await sleep(backoff.next(problem.retryAfterMs ?? 0));
+    }
+  }
+}
+
+function controls() {
+  $('[data-tool="in"]').onclick = () => camera.zoom(ZOOM_STEP);
+  $('[data-tool="out"]').onclick = () => camera.zoom(1 / ZOOM_STEP);
+  $('[data-tool="whole"]').onclick = () => camera.fit();
+  $("#as-list").onclick = (event) => {
+    const open = !list.open;
+    list.show(open);
+    for (const part of [$(".tools"), $(".keys")]) part.hidden = open;
+    event.target.setAttribute("aria-pressed", String(open));
+    say(event.target, open ? "Map" : "List");
+  };
+  $$(".legend button").forEach((button, at) => { button.onclick = () => filter(at); });
+  canvas.addEventListener("pointermove", hover);
+  canvas.addEventListener("pointerleave", () => point(-1));
+}
+
+function filter(at) {
+  painter.filter = painter.filter === at ? null : at;
+  $$(".legend button").forEach((button, i) => button.setAttribute("aria-pressed", String(painter.filter === i)));
+  painter.redraw();
+  list.refresh();
+}
+
+function tapped(px, py, pointer) {
+  const [x, y] = camera.toPlan(px, py);
+  const section = plan.sectionAt(x, y);
+  if (section && !painter.showsSeats(section)) return camera.show(section.box, 32);
+  const seat = plan.seatAt(x, y, pointer === "touch" ? Math.min(FINGER_PX / camera.scale, section?.pitch ?? 0) : 0);
+  return seat >= 0 ? toggle(seat) : undefined;
+}
+
+function toggle(seat) {
+  const own = basket.wanted.has(seat);
+  if (!own && states.state[seat] !== AVAILABLE) return toast("This seat is not free. It may come back: held seats do when their time ends.");
+  if (!own && sheet.paying) sheet.backToMap();
+  if (!basket.toggle(seat)) toast(`Up to ${maxTickets} seats per person.`);
+  return undefined;
+}
+
+function hover(event) {
+  if (event.pointerType === "touch") return;
+  const [x, y] = camera.toPlan(event.offsetX, event.offsetY);
+  const section = plan.sectionAt(x, y);
+  const seat = section && !painter.showsSeats(section) ? -1 : plan.seatAt(x, y);
+  point(seat);
+  canvas.classList.toggle("over", seat >= 0 || Boolean(section && !painter.showsSeats(section)));
+  const words = seat >= 0 ? seatWords(seat) : section && !painter.showsSeats(section) ? painter.summary(section) : "";
+  tip.hidden = !words;
+  if (!words) return;
+  say(tip, words);
+  const left = Math.min(event.offsetX + 14, camera.width - tip.offsetWidth - 8);
+  tip.style.transform = `translate(${Math.max(8, left)}px, ${Math.max(8, event.offsetY - 40)}px)`;
+}
+
+function seatWords(seat) {
+  const { price } = categories[plan.sections[plan.sectionOf[seat]].category];
+  const state = basket.wanted.has(seat) ? "yours" : ["", "held by somebody", "sold", "not on sale"][states.state[seat]] ?? "";
+  return `${plan.describe(seat)} · ${state || sheet.money(price)}`;
+}
+
+function point(seat) {
+  if (painter.hover === seat) return;
+  const before = painter.hover;
+  painter.hover = seat;
+  painter.touch([before, seat].filter((index) => index >= 0));
+  if (seat < 0) tip.hidden = true;
+}
+
+function changed(seats) {
+  painter.touch(seats);
+  list.refresh();
+}
+
+function whole() {
+  painter.redraw();
+  list.refresh();
+}
+
+function basketChanged() {
+  const before = new Set([...painter.mine, ...painter.wanted]);
+  painter.mine = basket.held;
+  painter.wanted = basket.wanted;
+  for (const seat of basket.held) if (!basket.wanted.has(seat)) painter.mine.delete(seat);
+  painter.touch([...before, ...painter.mine, ...painter.wanted]);
+  list.refresh();
+  sheet.show();
+}
+
+function taken(seats) {
+  toast(`${seats.length ? plan.describe(seats[0]) : "A seat"} was just taken. The rest is as it was: choose another.`);
+  painter.lose(seats);
+}
+
+async function refused(problem) {
+  if (problem.code === "not_admitted" || problem.code.startsWith("pass_")) {
+    await admitted();
+    toast("Your time was renewed. Please choose the seat again.");
+  } else if (problem.code === "hold_ended") toast("The hold had ended. Please choose again.");
+  else toast(problem.message);
+}
+
+function sale(facts) {
+  const words = [
+    facts.soldOut && ["Everything is sold or in baskets.", "Seats come back when somebody's hold ends: keep watching the map."],
+    facts.notice && ["A word from the organiser", facts.notice],
+  ].filter(Boolean);
+  $(".notices").replaceChildren(...words.map(([head, text]) => element("p", { className: "band" }, element("strong", { textContent: head }), text)));
+}
+
+function showLive(up, heardAt) {
+  live = { up, heardAt: heardAt || live.heardAt };
+  tick();
+}
+
+function tick() {
+  $(".live-line .dot").classList.toggle("live", live.up);
+  const age = Math.round((Date.now() - live.heardAt) / 1000);
+  const old = live.heardAt ? `Not live: the map is ${age} s old. Reconnecting.` : "Connecting";
+  say($("#live"), live.up ? "Live" : old);
+  sheet.tick();
+  const late = endsAt !== null && !basket.hold;
+  say($("#shop-ends"), late ? `Your time to shop ends at ${timeOfDay(endsAt, false)}.` : "");
+  if (endsAt !== null && endsAt < now() && !basket.hold) admitted();
+}

@@ -1,0 +1,96 @@
+// Every seat as text: sections, then rows, then seats. The way without a map, always there.
+import { $, element } from "../lib/page.js";
+import { money, plural } from "../lib/words.js";
+import { AVAILABLE, OFF_SALE } from "./states.js";
+
+export class SeatList {
+  #root; #plan; #states; #painter; #categories; #currency; #toggle; #section = null; #asked = false;
+
+  constructor(root, { plan, states, painter, categories, currency, toggle }) {
+    this.#root = root;
+    this.#plan = plan;
+    this.#states = states;
+    this.#painter = painter;
+    this.#categories = categories;
+    this.#currency = currency;
+    this.#toggle = toggle;
+  }
+
+  get open() { return !this.#root.hidden; }
+
+  show(open) {
+    this.#root.hidden = !open;
+    if (open) this.#draw();
+  }
+
+  // Draw again soon; many changes of one moment are one drawing.
+  refresh() {
+    if (!this.open || this.#asked) return;
+    this.#asked = true;
+    setTimeout(() => { this.#asked = false; this.#redraw(); }, 400);
+  }
+
+  #redraw() {
+    const held = document.activeElement?.dataset?.key, top = this.#root.scrollTop;
+    this.#draw();
+    this.#root.scrollTop = top;
+    if (held) $(`[data-key="${held}"]`, this.#root)?.focus({ preventScroll: true });
+  }
+
+  #draw() {
+    this.#root.replaceChildren(...(this.#section ? this.#rows(this.#section) : this.#sections()));
+  }
+
+  #go(section) {
+    this.#section = section;
+    this.#draw();
+    this.#root.scrollTop = 0;
+    $("h2", this.#root).focus();
+  }
+
+  #sections() {
+    const list = element("ul", { className: "sections" });
+    for (const section of this.#plan.sections) {
+      if (this.#painter.filter !== null && this.#painter.filter !== section.category) continue;
+      const free = this.#states.free[section.at];
+      const { price, name } = this.#categories[section.category];
+      const words = element("small", { textContent: `${name}, ${money(price, this.#currency)} · ${free ? `${plural(free, "seat")} left` : "sold out"}` });
+      const button = element("button", { type: "button", onclick: () => this.#go(section) }, this.#swatch(section), element("strong", { textContent: section.name }), words);
+      button.dataset.key = `section-${section.at}`;
+      list.append(element("li", {}, button));
+    }
+    return [this.#heading("Sections"), list];
+  }
+
+  #rows(section) {
+    const back = element("button", { type: "button", className: "button small", textContent: "All sections", onclick: () => this.#go(null) });
+    const { price } = this.#categories[section.category];
+    const rows = section.rows.map((row) => this.#row(section, row));
+    return [element("div", {}, back), this.#heading(`${section.name}, ${money(price, this.#currency)} a seat`), ...rows];
+  }
+
+  #row(section, row) {
+    const seats = row.seats.filter((seat) => this.#states.state[seat] !== OFF_SALE);
+    const list = element("ul", {}, ...seats.map((seat) => element("li", {}, this.#seat(section, row, seat))));
+    return element("div", { className: "row" }, element("span", { textContent: `Row ${row.name}` }), list);
+  }
+
+  #seat(section, row, seat) {
+    const own = this.#painter.mine.has(seat) || this.#painter.wanted.has(seat);
+    const free = this.#states.state[seat] === AVAILABLE;
+    const special = this.#plan.wheelchair.has(seat) ? ", wheelchair" : "";
+    const button = element("button", { type: "button", className: `seat cat-${section.category % 8}`, textContent: this.#plan.numbers[seat], disabled: !free && !own, onclick: () => this.#toggle(seat) });
+    button.setAttribute("aria-pressed", String(own));
+    button.setAttribute("aria-label", `Row ${row.name}, seat ${this.#plan.numbers[seat]}${special}${own ? ", yours" : free ? "" : ", taken"}`);
+    button.dataset.key = `seat-${seat}`;
+    return button;
+  }
+
+  #heading(text) { return element("h2", { textContent: text, tabIndex: -1 }); }
+  #swatch(section) { return swatch(section.category); }
+}
+
+// The category's shape and colour, copied from the legend.
+export function swatch(category) {
+  return document.querySelectorAll(".legend .swatch")[category]?.cloneNode(true) ?? element("span");
+}
