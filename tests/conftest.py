@@ -3,12 +3,12 @@
 Each pytest-xdist worker starts one ephemeral pair in a folder of its own. A test that asks for a
 database gets a fresh copy of the migrated one (10 ms), and an empty Redis.
 
-    services       the pair, to restart and to kill; it comes back by itself
-    database_url   of a migrated, empty database that only this test uses
-    db             a core.db.Db on it
-    redis_url      of an empty Redis; ONSALE_TEST_REDIS names another server program for it
-    redis          a client of it, bytes for replies
-    chromium_program  the browser's path; for tests marked `browser`
+    services           the pair, to restart and to kill; it comes back by itself
+    database_url       of a migrated, empty database that only this test uses
+    db                 a core.db.Db on it
+    redis_url          of an empty Redis; ONSALE_TEST_REDIS names another server program for it
+    redis              a client of it, bytes for replies
+    chromium_program   the browser's path; for tests marked `browser`
 """
 
 from __future__ import annotations
