@@ -1,0 +1,62 @@
+"""What a fan may be told by the waiting room."""
+
+from __future__ import annotations
+
+from core.errors import AppError
+
+
+class NotOpen(AppError):
+    code = "not_open"
+    title = "The sale has not opened yet. Nobody has a place before it does."
+    retry = True
+
+    def __init__(self, opens_at_ms: int) -> None:
+        super().__init__(str(opens_at_ms))
+        self.opens_at_ms = opens_at_ms
+
+    def detail(self) -> dict[str, object]:
+        return {"opensAt": self.opens_at_ms}
+
+
+class NotCalled(AppError):
+    code = "not_called"
+    title = "There is no call to accept: it is not your turn yet, or the time to accept ran out."
+
+
+class PassInvalid(AppError):
+    code = "pass_invalid"
+    title = "The admission pass is not one of ours. Go to the event's queue for another."
+
+
+class PassExpired(AppError):
+    code = "pass_expired"
+    title = "The admission pass has ended. The event's queue renews it while your turn lasts."
+
+
+class PassOtherFan(AppError):
+    code = "pass_other_fan"
+    title = "The admission pass belongs to another fan."
+
+
+class PassOtherEvent(AppError):
+    code = "pass_other_event"
+    title = "The admission pass is for another event."
+
+
+class BadSlip(AppError):
+    code = "bad_slip"
+    title = "The slip with your place is not one of ours, or belongs to another fan or event."
+
+
+class Changed(AppError):
+    """`current` is what the operator should look at before trying again."""
+
+    code = "changed"
+    title = "Somebody changed these settings since you read them. Look at the values of now."
+
+    def __init__(self, current: dict[str, object]) -> None:
+        super().__init__("settings changed")
+        self.current = current
+
+    def detail(self) -> dict[str, object]:
+        return {"current": self.current}

@@ -1,0 +1,33 @@
+"""Names of the Redis keys; docs/architecture.md says what each holds.
+
+`{event}` is a hash tag: all keys of an event share a Cluster slot.
+"""
+
+from __future__ import annotations
+
+NAMES = (
+    "epoch",
+    "settings",
+    "state",
+    "queue",
+    "seen",
+    "calling",
+    "calls",
+    "active",
+    "admission",
+    "present",
+    "log",
+)
+
+
+def key(event_id: str, name: str) -> str:
+    return f"wr:{{{event_id}}}:{name}"
+
+
+def epoch_key(event_id: str) -> str:
+    return key(event_id, "epoch")
+
+
+def admission_key(event_id: str) -> str:
+    """Subject → end of the live admission: what the seat map's hold script asks for."""
+    return key(event_id, "active")

@@ -1,0 +1,42 @@
+-- Give up whatever the fan has here: place, call or admission.
+--
+-- KEYS[1] epoch      string
+-- KEYS[2] state      hash: counters
+-- KEYS[3] queue      zset: subject -> place
+-- KEYS[4] seen       zset: subject -> end of presence
+-- KEYS[5] calling    zset: subject -> called at
+-- KEYS[6] calls      zset: subject -> accept by
+-- KEYS[7] active     zset: subject -> end of the admission
+-- KEYS[8] admission  hash: subject -> call_id:place:called_at:kind
+-- KEYS[9] present    bitmap of places
+-- KEYS[10] log       stream of changes
+--
+-- ARGV[1] epoch      of the caller
+-- ARGV[2] floor      highest log version the caller has seen, int >= 0
+-- ARGV[3] subject    the fan
+--
+-- Returns: the admission that ended, '' if there was none. Safe to repeat.
+--
+-- Why a script: no moment in which the fan is in no set and in a rank. Cost: O(log N).
+
+-- @include guard
+-- @include now
+-- @include log
+
+local refused = stale(KEYS[1], ARGV[1], KEYS[2], ARGV[2])
+if refused then
+  return refused
+end
+local subject = ARGV[3]
+local place = redis.call('ZSCORE', KEYS[3], subject)
+if place then
+  redis.call('ZREM', KEYS[3], subject)
+  redis.call('ZREM', KEYS[4], subject)
+  set_present(KEYS[9], KEYS[10], KEYS[2], tonumber(place), 0)
+end
+redis.call('ZREM', KEYS[5], subject)
+redis.call('ZREM', KEYS[6], subject)
+redis.call('ZREM', KEYS[7], subject)
+local admission = redis.call('HGET', KEYS[8], subject) or ''
+redis.call('HDEL', KEYS[8], subject)
+return admission

@@ -1,0 +1,68 @@
+"""Values of the waiting room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Mode = Literal["off", "auto", "on"]
+Kind = Literal["none", "early", "waiting", "called", "admitted"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomSettings:
+    """What the operator sets, as PostgreSQL has it."""
+
+    mode: Mode
+    per_minute: int  # fresh calls
+    max_active: int  # called and shopping at once
+    accept_ms: int
+    shop_ms: int
+    grace_ms: int  # how long a fan who disconnects still counts as present
+    paused: bool
+    pause_reason: str
+    opens_at_ms: int
+    version: int
+    resume_at_ms: int = 0  # after a repair, calling stands still until then
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """From the call to its end. `place` is 0 for those let straight through."""
+
+    call_id: str
+    place: int
+    called_at_ms: int
+    kind: str  # fresh, replacement, direct
+
+    @classmethod
+    def parse(cls, text: str) -> Admission:
+        call_id, place, called_at_ms, kind = text.split(":")
+        return cls(call_id, int(place), int(called_at_ms), kind)
+
+    def __str__(self) -> str:
+        return f"{self.call_id}:{self.place}:{self.called_at_ms}:{self.kind}"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a fan stands. `number`: the place, the accept deadline, the end or the opening, ms."""
+
+    kind: Kind
+    number: int = 0
+    admission: Admission | None = None
+    new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    subject: str
+    admission: Admission
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    waiting: int
+    calling: int
+    called: int
+    active: int

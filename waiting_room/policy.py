@@ -1,0 +1,92 @@
+"""The decisions of the waiting room: pure, no clock, no store. tick.lua carries the first out.
+
+Two limits hold at once. The *cap* bounds how many are called or shopping; the *pace* bounds how
+fast fresh calls come. Pace is a token bucket counted in exact integers: `per_minute` times
+elapsed ms, and one fan costs 60,000. Floats would drift, and rounding each tick would lose up to
+one fan a tick. A call that lapses unaccepted is replaced on top of the pace, at most two for each
+fresh call, so that accepted turns reach the pace whatever the no-show rate is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+FAN = 60_000  # token units of one call
+BURST_MS = 2_000  # an idle spell earns no more than this
+REPLACEMENTS_PER_FRESH = 2
+ETA_SPREAD = 0.2  # the interval's half width, as a share of the estimate
+TELL_SHARE = 0.01  # a fan is told when the rank has changed by this share of what is shown
+TELL_EVERY_MS = 60_000  # and in any case so often
+TELL_AT_MOST_EVERY_MS = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """The counters between two ticks."""
+
+    tokens: int = 0
+    tokens_at_ms: int = 0
+    fresh: int = 0
+    replaced: int = 0
+    lapsed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    per_minute: int
+    max_active: int
+    open: bool  # not paused, open, mode on or auto, not standing still after a repair
+
+
+def plan_calls(
+    pace: Pace, limits: Limits, *, now_ms: int, busy: int, present: int, room: int
+) -> tuple[int, int, Pace]:
+    """(fresh calls, replacements, the counters after them).
+
+    Args:
+        busy: Called, on their way to being called, and shopping. May exceed the cap just after
+            it was lowered; then nobody is called.
+        present: Fans who wait and are present.
+        room: Most calls in this tick.
+    """
+    elapsed_ms = max(0, now_ms - pace.tokens_at_ms)
+    most = max(FAN, limits.per_minute * BURST_MS)
+    tokens = min(most, pace.tokens + elapsed_ms * limits.per_minute)
+    left = max(0, min(room, limits.max_active - busy, present)) if limits.open else 0
+    fresh = min(left, tokens // FAN)
+    owed = min(pace.lapsed, REPLACEMENTS_PER_FRESH * (pace.fresh + fresh)) - pace.replaced
+    replacements = max(0, min(left - fresh, owed))
+    after = replace(
+        pace,
+        tokens=tokens - fresh * FAN,
+        tokens_at_ms=now_ms,
+        fresh=pace.fresh + fresh,
+        replaced=pace.replaced + replacements,
+    )
+    return fresh, replacements, after
+
+
+def eta_ms(
+    rank: int, *, per_minute: int, max_active: int, shop_ms: int, open_in_ms: int
+) -> tuple[int, int] | None:
+    """How long a fan at `rank` still waits, as an interval; None when nobody is being called.
+
+    The pace bounds the rate, and so does the cap: with everybody shopping to the end, at most
+    `max_active` fans pass in each `shop_ms`.
+    """
+    by_cap = max_active * 60_000 / shop_ms
+    if per_minute == 0 or max_active == 0:
+        return None
+    quick = rank / per_minute * 60_000
+    slow = rank / min(per_minute, max(by_cap, 1e-9)) * 60_000
+    low = quick * (1 - ETA_SPREAD) + open_in_ms
+    high = min(slow, quick * 3) * (1 + ETA_SPREAD) + open_in_ms
+    return int(low), int(high)
+
+
+def worth_telling(shown: int, rank: int, *, since_ms: int) -> bool:
+    """Whether a fan who was shown `shown` that long ago is told the rank now."""
+    if since_ms >= TELL_EVERY_MS:
+        return True
+    changed = abs(rank - shown) >= max(1, shown * TELL_SHARE)
+    return changed and since_ms >= TELL_AT_MOST_EVERY_MS
