@@ -51,6 +51,15 @@ async def identity(redis: Redis) -> tuple[str, str]:
     return str(info["run_id"]), str(replication["master_replid"])
 
 
+async def now_ms(redis: Redis) -> int:
+    """Redis' clock, which decides all ends. Raises StoreUnavailable."""
+    try:
+        seconds, microseconds = await redis.time()
+    except (redis_errors.ConnectionError, redis_errors.TimeoutError) as exc:
+        raise StoreUnavailable("TIME") from exc
+    return int(seconds) * 1000 + int(microseconds) // 1000
+
+
 async def require_version(redis: Redis) -> str:
     """The server's name and version, such as `valkey 9.1.2`. Raises TooOld."""
     info = await redis.info("server")

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 FAN = 60_000  # token units of one call
 BURST_MS = 2_000  # an idle spell earns no more than this
 REPLACEMENTS_PER_FRESH = 2
+RESTORE_MS = 30_000  # calling stands still so long after a repair, for fans to come back
+BOOKED_GRACE_MS = 5 * 60_000  # an admission outlives its booking by so much
 ETA_SPREAD = 0.2  # the interval's half width, as a share of the estimate
 TELL_SHARE = 0.01  # a fan is told when the rank has changed by this share of what is shown
 TELL_EVERY_MS = 60_000  # and in any case so often

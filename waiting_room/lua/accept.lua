@@ -1,6 +1,6 @@
 -- Accept a call: from then on the fan may shop. Idempotent while the admission lives.
 --
--- KEYS[1] epoch      string
+-- KEYS[1] epoch_key  string: the epoch of this state
 -- KEYS[2] settings   hash: the room
 -- KEYS[3] state      hash: counters
 -- KEYS[4] calls      zset: subject -> accept by, ms

@@ -1,6 +1,6 @@
 -- Announce calls that are in PostgreSQL now: the accept window begins.
 --
--- KEYS[1] epoch      string
+-- KEYS[1] epoch_key  string: the epoch of this state
 -- KEYS[2] settings   hash: the room
 -- KEYS[3] state      hash: counters
 -- KEYS[4] calling    zset: subject -> called at, ms

@@ -1,6 +1,6 @@
 -- What happened after a version, and the numbers that everybody is shown.
 --
--- KEYS[1] epoch      string
+-- KEYS[1] epoch_key  string: the epoch of this state
 -- KEYS[2] settings   hash: the room
 -- KEYS[3] state      hash: counters
 -- KEYS[4] queue      zset: those waiting

@@ -1,6 +1,6 @@
 -- Bring the end of an admission forward: after a booking, by revocation. Never puts it off.
 --
--- KEYS[1] epoch      string
+-- KEYS[1] epoch_key  string: the epoch of this state
 -- KEYS[2] state      hash: counters
 -- KEYS[3] active     zset: subject -> end of the admission, Unix ms
 --

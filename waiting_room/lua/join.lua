@@ -1,6 +1,6 @@
 -- Give a fan a place, or say where the fan stands already. Idempotent: one place a fan.
 --
--- KEYS[1] epoch      string
+-- KEYS[1] epoch_key  string: the epoch of this state
 -- KEYS[2] settings   hash: the room, as PostgreSQL has it
 -- KEYS[3] state      hash: counters, tokens
 -- KEYS[4] queue      zset: subject -> place

@@ -1,6 +1,6 @@
 -- Give up whatever the fan has here: place, call or admission.
 --
--- KEYS[1] epoch      string
+-- KEYS[1] epoch_key  string: the epoch of this state
 -- KEYS[2] state      hash: counters
 -- KEYS[3] queue      zset: subject -> place
 -- KEYS[4] seen       zset: subject -> end of presence

@@ -13,8 +13,8 @@
 --
 -- ARGV[1] now_ms     Unix ms; '' takes Redis' own clock
 -- ARGV[2] ceiling    numbering goes on above it, int >= 0
--- ARGV[3] settings   JSON object: the room's row
--- ARGV[4] calls      JSON array of [subject, admission, accepted end in ms or 0]: open calls
+-- ARGV[3] settings_json JSON object: the room's row
+-- ARGV[4] calls_json JSON array of [subject, admission, accepted end in ms or 0]: open calls
 --
 -- Returns: how many places survived.
 --

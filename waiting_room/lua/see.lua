@@ -1,6 +1,6 @@
 -- Fans are here: keep them present for the grace from now on. A node sends its fans in batches.
 --
--- KEYS[1] epoch      string
+-- KEYS[1] epoch_key  string: the epoch of this state
 -- KEYS[2] settings   hash: the room
 -- KEYS[3] state      hash: counters
 -- KEYS[4] queue      zset: subject -> place

@@ -1,6 +1,6 @@
 -- Copy the room's row, unless Redis has a newer one; the ceiling only rises.
 --
--- KEYS[1] epoch      string
+-- KEYS[1] epoch_key  string: the epoch of this state
 -- KEYS[2] settings   hash: the room
 -- KEYS[3] state      hash: counters
 --

@@ -1,6 +1,6 @@
 -- The bitmap of present places and the version it belongs to.
 --
--- KEYS[1] epoch      string
+-- KEYS[1] epoch_key  string: the epoch of this state
 -- KEYS[2] state      hash: counters
 -- KEYS[3] present    bitmap of places
 --

@@ -1,6 +1,6 @@
 -- Call the next fans: sweep, then pace, then room, then the present from the head in place order.
 --
--- KEYS[1] epoch      string
+-- KEYS[1] epoch_key  string: the epoch of this state
 -- KEYS[2] settings   hash: the room, as PostgreSQL has it
 -- KEYS[3] state      hash: counters, tokens
 -- KEYS[4] queue      zset: subject -> place

@@ -1,6 +1,6 @@
 -- Where a fan stands, without changing it.
 --
--- KEYS[1] epoch      string
+-- KEYS[1] epoch_key  string: the epoch of this state
 -- KEYS[2] state      hash: counters
 -- KEYS[3] queue      zset: subject -> place
 -- KEYS[4] calling    zset: subject -> called at

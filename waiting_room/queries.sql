@@ -1,0 +1,74 @@
+-- name: room_get
+-- $1 event_id.
+select mode, per_minute, max_active, accept_ms, shop_ms, grace_ms, paused, pause_reason, version,
+       place_ceiling, (extract(epoch from opens_at) * 1000)::bigint as opens_at_ms,
+       coalesce((extract(epoch from calls_resume_at) * 1000)::bigint, 0) as resume_at_ms
+from room where event_id = $1;
+
+-- name: room_change
+-- Compare and set. $1 event_id, $2 expected version, then the values. No row: the version was old.
+update room set mode = $3, per_minute = $4, max_active = $5, accept_ms = $6, shop_ms = $7,
+       paused = $8, pause_reason = $9, opens_at = to_timestamp($10::bigint / 1000.0),
+       version = version + 1
+where event_id = $1 and version = $2
+returning version;
+
+-- name: room_resume_at
+-- Calling stands still until then. $1 event_id, $2 Unix ms.
+update room set calls_resume_at = to_timestamp($2::bigint / 1000.0), version = version + 1
+where event_id = $1;
+
+-- name: ceiling_raise
+-- Places up to the answer may be given out; two nodes that meet the same ceiling raise it once.
+-- $1 event_id, $2 the ceiling that is too low, $3 block.
+update room set place_ceiling = greatest(place_ceiling, $2::bigint + $3::bigint)
+where event_id = $1
+returning place_ceiling;
+
+-- name: calls_insert
+-- One row a call, one statement a tick; a repeat changes nothing.
+-- $1 event_id, $2 subjects, $3 call ids, $4 places, $5 kinds, $6 called at, Unix ms.
+insert into call (event_id, subject, call_id, place, kind, called_at)
+select $1, subject, call_id, place, kind, to_timestamp(called_at / 1000.0)
+from unnest($2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[])
+    as row (subject, call_id, place, kind, called_at)
+on conflict do nothing;
+
+-- name: call_accepted
+-- Also moves the end of an admission. $1 event_id, $2 call_id, $3 end, Unix ms.
+update call set accepted_at = coalesce(accepted_at, now()), ends_at = to_timestamp($3::bigint / 1000.0)
+where event_id = $1 and call_id = $2;
+
+-- name: call_ended
+-- $1 event_id, $2 call_id, $3 reason.
+update call set ends_at = least(ends_at, now()), end_reason = $3
+where event_id = $1 and call_id = $2 and end_reason is null;
+
+-- name: call_end_moved
+-- $1 event_id, $2 subject, $3 end, Unix ms.
+update call set ends_at = to_timestamp($3::bigint / 1000.0)
+where event_id = $1 and subject = $2 and end_reason is null and accepted_at is not null;
+
+-- name: calls_lapsed
+-- $1 event_id, $2 subjects whose accept window ran out.
+update call set end_reason = 'lapsed'
+where event_id = $1 and subject = any($2::text[]) and end_reason is null and accepted_at is null;
+
+-- name: calls_open
+-- What a repair lays. $1 event_id.
+select subject, call_id, place, kind, (extract(epoch from called_at) * 1000)::bigint as called_at_ms,
+       coalesce((extract(epoch from ends_at) * 1000)::bigint, 0) as ends_at_ms
+from call
+where event_id = $1 and end_reason is null and coalesce(ends_at > now(), true);
+
+-- name: place_called
+-- A place that was called is not given back by a slip. $1 event_id, $2 place.
+select exists (select from call where event_id = $1 and place = $2 and place > 0);
+
+-- name: calls_after
+-- For audits. $1 event_id, $2 place, $3 limit.
+select subject, place, kind, (extract(epoch from called_at) * 1000)::bigint as called_at_ms,
+       (extract(epoch from accepted_at) * 1000)::bigint as accepted_at_ms,
+       (extract(epoch from ends_at) * 1000)::bigint as ends_at_ms, end_reason
+from call where event_id = $1 and place > $2
+order by place, called_at limit $3;

@@ -1,0 +1,102 @@
+"""Rooms and calls in PostgreSQL: what must outlive Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from core.db import Db, load_queries
+from core.errors import NotFound
+from waiting_room.errors import Changed
+from waiting_room.model import Admission, Call, RoomSettings
+
+PLACE_BLOCK = 10_000  # places given out for each rise of the ceiling
+CALLS_PAGE = 5_000
+SET_BY_OPERATORS = (
+    *("mode", "per_minute", "max_active", "accept_ms", "shop_ms"),
+    *("paused", "pause_reason", "opens_at_ms"),
+)
+
+
+class Rooms:
+    def __init__(self, db: Db) -> None:
+        self._db = db
+        self._sql = load_queries("waiting_room")
+
+    async def get(self, event_id: str) -> tuple[RoomSettings, int]:
+        """(settings, ceiling of place numbers). Raises NotFound."""
+        row = await self._db.fetchrow(self._sql["room_get"], event_id)
+        if row is None:
+            raise NotFound(event_id)
+        values: dict[str, Any] = dict(row)
+        ceiling = values.pop("place_ceiling")
+        return RoomSettings(**values), ceiling
+
+    async def change(
+        self, event_id: str, expected_version: int, changes: dict[str, Any]
+    ) -> RoomSettings:
+        """Compare and set. Raises NotFound, or Changed with the values of now."""
+        room, _ = await self.get(event_id)
+        wanted = {name: getattr(room, name) for name in SET_BY_OPERATORS} | changes
+        assert wanted.keys() == set(SET_BY_OPERATORS)
+        values = [wanted[name] for name in SET_BY_OPERATORS]
+        version = await self._db.fetchval(
+            self._sql["room_change"], event_id, expected_version, *values
+        )
+        room, _ = await self.get(event_id)
+        if version is None:
+            raise Changed({name: getattr(room, name) for name in (*SET_BY_OPERATORS, "version")})
+        return room
+
+    async def stand_still(self, event_id: str, until_ms: int) -> None:
+        await self._db.execute(self._sql["room_resume_at"], event_id, until_ms)
+
+    async def raise_ceiling(self, event_id: str, too_low: int) -> int:
+        """Two nodes that raise at once raise it once. The new ceiling."""
+        return int(
+            await self._db.fetchval(self._sql["ceiling_raise"], event_id, too_low, PLACE_BLOCK)
+        )
+
+    async def insert_calls(self, event_id: str, calls: Sequence[Call]) -> None:
+        """Before they are announced. Safe to repeat."""
+        held = [call.admission for call in calls]
+        await self._db.execute(
+            self._sql["calls_insert"],
+            event_id,
+            [call.subject for call in calls],
+            [a.call_id for a in held],
+            [a.place for a in held],
+            [a.kind for a in held],
+            [a.called_at_ms for a in held],
+        )
+
+    async def accepted(self, event_id: str, call_id: str, ends_ms: int) -> None:
+        await self._db.execute(self._sql["call_accepted"], event_id, call_id, ends_ms)
+
+    async def ended(self, event_id: str, call_id: str, reason: str) -> None:
+        await self._db.execute(self._sql["call_ended"], event_id, call_id, reason)
+
+    async def end_moved(self, event_id: str, subject: str, ends_ms: int) -> None:
+        await self._db.execute(self._sql["call_end_moved"], event_id, subject, ends_ms)
+
+    async def lapsed(self, event_id: str, subjects: Sequence[str]) -> None:
+        await self._db.execute(self._sql["calls_lapsed"], event_id, list(subjects))
+
+    async def place_called(self, event_id: str, place: int) -> bool:
+        return bool(await self._db.fetchval(self._sql["place_called"], event_id, place))
+
+    async def open_calls(self, event_id: str) -> list[tuple[str, Admission, int]]:
+        """(subject, admission, its end in ms or 0 before it was accepted)."""
+        rows = await self._db.fetch(self._sql["calls_open"], event_id)
+        return [
+            (
+                row["subject"],
+                Admission(row["call_id"], row["place"], row["called_at_ms"], row["kind"]),
+                row["ends_at_ms"],
+            )
+            for row in rows
+        ]
+
+    async def calls(self, event_id: str, after: int) -> list[dict[str, Any]]:
+        rows = await self._db.fetch(self._sql["calls_after"], event_id, after, CALLS_PAGE)
+        return [dict(row) for row in rows]

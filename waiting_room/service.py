@@ -1,0 +1,197 @@
+"""The waiting room: steps that cross Redis, PostgreSQL and the fans' sockets.
+
+    join → wait (rank, live) → called → accept → shop (pass) → end
+
+Redis decides, in scripts. PostgreSQL keeps what must outlive Redis: calls are inserted before
+they are announced, ends when they change. Every node runs the same tasks (`hub.py`); there is no
+leader.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from redis.asyncio import Redis
+
+from core.db import Db
+from core.errors import NotAdmitted, Stale
+from core.generations import Epoch, Generations
+from core.ids import new_id
+from core.redis import now_ms as redis_now_ms
+from core.signing import Keys
+from waiting_room.errors import NotCalled, NotOpen
+from waiting_room.hub import Hub
+from waiting_room.keys import epoch_key
+from waiting_room.model import Call, RoomSettings, Standing
+from waiting_room.passes import Passes
+from waiting_room.policy import BOOKED_GRACE_MS, RESTORE_MS
+from waiting_room.rooms import Rooms
+from waiting_room.store import QueueStore
+from waiting_room.views import queue_state
+
+
+class WaitingRoom:
+    def __init__(self, redis: Redis, db: Db, keys: Keys, node: str) -> None:
+        self._redis, self.node = redis, node
+        self.rooms = Rooms(db)
+        self.store = QueueStore(redis)
+        self.passes = Passes(keys)
+        self.generations = Generations(redis, db, "wr", epoch_key, self._repair)
+        self.hub = Hub(self)
+
+    @classmethod
+    def build(cls, redis: Redis, db: Db, keys: Keys, node: str) -> WaitingRoom:
+        return cls(redis, db, keys, node)
+
+    async def start(self) -> None:
+        await self.hub.start()
+
+    async def stop(self) -> None:
+        await self.hub.stop()
+
+    # -- what fans do -------------------------------------------------------------------------
+
+    async def join(self, event_id: str, subject: str, slip: str | None = None) -> dict[str, Any]:
+        """Idempotent. The queue state. Raises NotOpen, BadSlip, NotFound."""
+        slip_place = await self._slip_place(event_id, subject, slip) if slip else None
+        standing = await self.enter(event_id, subject, slip_place)
+        if standing.kind == "early":
+            raise NotOpen(standing.number)
+        return await self._state(event_id, subject, standing)
+
+    async def enter(self, event_id: str, subject: str, slip_place: int | None) -> Standing:
+        """The join script, with the ceiling raised when it asks for it."""
+        call_id = new_id("ad")
+        while True:
+            epoch, floor = await self.at(event_id)
+            reply = await self._guarded(
+                event_id,
+                self.store.join(
+                    event_id, epoch, floor, subject, call_id=call_id, slip_place=slip_place
+                ),
+            )
+            if isinstance(reply, Standing):
+                break
+            ceiling = await self.rooms.raise_ceiling(event_id, reply)
+            room, _ = await self.rooms.get(event_id)
+            await self.store.copy_settings(event_id, epoch, floor, room, ceiling)
+        if reply.kind == "admitted" and reply.new:
+            await self._record_direct(event_id, subject, reply)
+        return reply
+
+    async def state(self, event_id: str, subject: str) -> dict[str, Any]:
+        """The queue state, the same by poll and by socket; while admitted, with a fresh pass."""
+        return await self._state(event_id, subject, await self.where(event_id, subject))
+
+    async def where(self, event_id: str, subject: str) -> Standing:
+        epoch, floor = await self.at(event_id)
+        return await self._guarded(event_id, self.store.where(event_id, epoch, floor, subject))
+
+    async def accept(self, event_id: str, subject: str) -> dict[str, Any]:
+        """Idempotent while the admission lives. Raises NotCalled."""
+        epoch, floor = await self.at(event_id)
+        standing = await self._guarded(event_id, self.store.accept(event_id, epoch, floor, subject))
+        if standing is None:
+            raise NotCalled
+        assert standing.admission is not None
+        await self.rooms.accepted(event_id, standing.admission.call_id, standing.number)
+        return await self._state(event_id, subject, standing)
+
+    async def leave(self, event_id: str, subject: str) -> dict[str, Any]:
+        epoch, floor = await self.at(event_id)
+        ended = await self._guarded(event_id, self.store.leave(event_id, epoch, floor, subject))
+        if ended is not None:
+            await self.rooms.ended(event_id, ended.call_id, "left")
+        return await self._state(event_id, subject, Standing("none"))
+
+    # -- the gate -----------------------------------------------------------------------------
+
+    async def require_admission(self, event_id: str, subject: str, pass_text: str) -> None:
+        """Returns only for a good pass and a live admission.
+
+        Raises NotAdmitted, a Pass… error, or StoreUnavailable: never "go on" when unsure.
+        """
+        if not pass_text:
+            raise NotAdmitted("no pass")
+        now_ms = await redis_now_ms(self._redis)
+        self.passes.verify(pass_text, event_id, subject, now_ms=now_ms)
+        if (await self.where(event_id, subject)).kind != "admitted":
+            raise NotAdmitted(f"{subject} has no live admission")
+
+    async def extended(self, event_id: str, subject: str, ends_at_ms: int) -> None:
+        """A hold or pin put the end off (in Redis, by its own script): PostgreSQL follows."""
+        await self.rooms.end_moved(event_id, subject, ends_at_ms)
+
+    async def ended(self, event_id: str, subject: str, reason: str) -> None:
+        """`booked` leaves five minutes to look at the tickets; anything else ends it now."""
+        standing = await self.where(event_id, subject)
+        if standing.kind != "admitted" or standing.admission is None:
+            return
+        epoch, floor = await self.at(event_id)
+        after_ms = BOOKED_GRACE_MS if reason == "booked" else 0
+        ends = self.store.end(event_id, epoch, floor, subject, after_ms=after_ms)
+        if await self._guarded(event_id, ends) is not None:
+            await self.rooms.ended(event_id, standing.admission.call_id, reason)
+
+    # -- what operators do --------------------------------------------------------------------
+
+    async def settings(self, event_id: str) -> RoomSettings:
+        room, _ = await self.rooms.get(event_id)
+        return room
+
+    async def change_settings(
+        self, event_id: str, expected_version: int, **changes: Any
+    ) -> RoomSettings:
+        """PostgreSQL first, then the copy that the scripts read. Raises Changed."""
+        room = await self.rooms.change(event_id, expected_version, changes)
+        _, ceiling = await self.rooms.get(event_id)
+        epoch, floor = await self.at(event_id)
+        await self._guarded(
+            event_id, self.store.copy_settings(event_id, epoch, floor, room, ceiling)
+        )
+        return room
+
+    async def numbers(self, event_id: str) -> dict[str, Any]:
+        return await self.hub.numbers(event_id)
+
+    async def calls(self, event_id: str, after: int = -1) -> list[dict[str, Any]]:
+        return await self.rooms.calls(event_id, after)
+
+    # -- inside -------------------------------------------------------------------------------
+
+    async def at(self, event_id: str) -> tuple[Epoch, int]:
+        """(epoch, floor) for the next script."""
+        return await self.generations.epoch(event_id), self.hub.floor(event_id)
+
+    async def _guarded(self, event_id: str, call: Any) -> Any:
+        try:
+            return await call
+        except Stale as exc:
+            self.hub.lost(event_id, behind="version" in str(exc))
+            raise
+
+    async def _state(self, event_id: str, subject: str, standing: Standing) -> dict[str, Any]:
+        view = await self.hub.view(event_id)
+        generation = (await self.generations.epoch(event_id)).generation
+        return queue_state(view, self.passes, event_id, subject, standing, generation)
+
+    async def _slip_place(self, event_id: str, subject: str, slip: str) -> int | None:
+        """The place on a slip that was given before the last repair and never called."""
+        place, generation = self.passes.read_slip(slip, event_id, subject)
+        epoch, _ = await self.at(event_id)
+        if generation >= epoch.generation or await self.rooms.place_called(event_id, place):
+            return None
+        return place
+
+    async def _record_direct(self, event_id: str, subject: str, standing: Standing) -> None:
+        assert standing.admission is not None
+        await self.rooms.insert_calls(event_id, [Call(subject, standing.admission)])
+        await self.rooms.accepted(event_id, standing.admission.call_id, standing.number)
+
+    async def _repair(self, event_id: str, epoch: Epoch) -> None:
+        if epoch.generation > 1:
+            now_ms = await redis_now_ms(self._redis)
+            await self.rooms.stand_still(event_id, now_ms + RESTORE_MS)
+        room, ceiling = await self.rooms.get(event_id)
+        calls = await self.rooms.open_calls(event_id)
+        await self.store.restore(event_id, room, ceiling, calls)

@@ -1,0 +1,227 @@
+"""The waiting room's Lua scripts as typed functions, for one event at a time.
+
+`floor` is the highest log version this node has seen: a script that finds a lower one answers
+STALE, since Redis must have lost writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import orjson
+from redis.asyncio import Redis
+
+from core.generations import Epoch
+from core.lua import LuaScript
+from waiting_room.keys import key
+from waiting_room.model import Admission, Call, Counts, Kind, RoomSettings, Standing
+
+SCRIPTS = (
+    *("join", "tick", "announce", "accept", "leave", "see", "end", "where"),
+    *("changes", "snapshot", "settings", "restore"),
+)
+CHANGES_MAX = 5000  # entries a poll takes; more than that and the next poll goes on
+
+
+class Changes:
+    """One look at an event: version, clock, numbers, and the log's entries since."""
+
+    def __init__(self, reply: list[Any]) -> None:
+        version, now_ms, settings, state, counts, gap, entries = reply
+        self.version, self.now_ms, self.gap = int(version), int(now_ms), bool(gap)
+        self.settings = settings_of(_pairs(settings))
+        self.state = {name: int(value) for name, value in _pairs(state).items()}
+        self.counts = Counts(*map(int, counts))
+        self.entries = [
+            (int(entry_id.split(b"-")[1]), fields[0].decode(), fields[1].decode())
+            for entry_id, fields in entries
+        ]
+        if self.entries:
+            self.version = self.entries[-1][0]
+
+
+class QueueStore:
+    def __init__(self, redis: Redis) -> None:
+        self._scripts = {name: LuaScript("waiting_room", name).bind(redis) for name in SCRIPTS}
+        self._keys = {name: LuaScript("waiting_room", name).keys for name in SCRIPTS}
+
+    async def _run(self, script: str, event_id: str, **args: Any) -> Any:
+        keys = {name: key(event_id, name.removesuffix("_key")) for name in self._keys[script]}
+        return await self._scripts[script](**keys, **args)
+
+    async def join(
+        self,
+        event_id: str,
+        epoch: Epoch,
+        floor: int,
+        subject: str,
+        *,
+        call_id: str,
+        slip_place: int | None = None,
+        now_ms: int | None = None,
+    ) -> Standing | int:
+        """Where the fan stands now; an int is the ceiling, which must be raised first."""
+        reply = await self._run(
+            "join",
+            event_id,
+            **_caller(epoch, floor, now_ms),
+            subject=subject,
+            call_id=call_id,
+            slip_place=slip_place or "",
+        )
+        if reply[0] == b"ceiling":
+            return int(reply[1])
+        return _standing(reply)
+
+    async def where(
+        self, event_id: str, epoch: Epoch, floor: int, subject: str, *, now_ms: int | None = None
+    ) -> Standing:
+        caller = _caller(epoch, floor, now_ms)
+        return _standing(await self._run("where", event_id, **caller, subject=subject))
+
+    async def tick(
+        self,
+        event_id: str,
+        epoch: Epoch,
+        floor: int,
+        *,
+        call_ids: Sequence[str],
+        now_ms: int | None = None,
+    ) -> list[Call]:
+        """Everybody called and not yet announced: insert them, then `announce`."""
+        caller = _caller(epoch, floor, now_ms)
+        reply = await self._run("tick", event_id, **caller, call_ids=call_ids)
+        texts = [part.decode() for part in reply]
+        return [Call(s, Admission.parse(a)) for s, a in zip(texts[::2], texts[1::2], strict=True)]
+
+    async def announce(
+        self,
+        event_id: str,
+        epoch: Epoch,
+        floor: int,
+        subjects: Sequence[str],
+        *,
+        now_ms: int | None = None,
+    ) -> int:
+        caller = _caller(epoch, floor, now_ms)
+        return int(await self._run("announce", event_id, **caller, subjects=subjects))
+
+    async def accept(
+        self, event_id: str, epoch: Epoch, floor: int, subject: str, *, now_ms: int | None = None
+    ) -> Standing | None:
+        """The admission; None when there is no call to accept."""
+        caller = _caller(epoch, floor, now_ms)
+        reply = await self._run("accept", event_id, **caller, subject=subject)
+        if not reply:
+            return None
+        return Standing("admitted", int(reply[0]), Admission.parse(reply[1].decode()))
+
+    async def leave(
+        self, event_id: str, epoch: Epoch, floor: int, subject: str
+    ) -> Admission | None:
+        """The admission that ended with it, if there was one."""
+        args = {"epoch": epoch.text, "floor": floor, "subject": subject}
+        held = (await self._run("leave", event_id, **args)).decode()
+        return Admission.parse(held) if held else None
+
+    async def see(
+        self,
+        event_id: str,
+        epoch: Epoch,
+        floor: int,
+        subjects: Sequence[str],
+        *,
+        now_ms: int | None = None,
+    ) -> int:
+        caller = _caller(epoch, floor, now_ms)
+        return int(await self._run("see", event_id, **caller, subjects=subjects))
+
+    async def end(
+        self, event_id: str, epoch: Epoch, floor: int, subject: str, *, after_ms: int
+    ) -> int | None:
+        """The new end of the admission; None when there is none."""
+        caller = _caller(epoch, floor, None)
+        reply = await self._run("end", event_id, **caller, subject=subject, after_ms=after_ms)
+        return int(reply) if reply else None
+
+    async def changes(
+        self, event_id: str, epoch: Epoch, floor: int, *, now_ms: int | None = None
+    ) -> Changes:
+        caller = _caller(epoch, floor, now_ms)
+        return Changes(await self._run("changes", event_id, **caller, limit=CHANGES_MAX))
+
+    async def snapshot(self, event_id: str, epoch: Epoch, floor: int) -> tuple[int, bytes]:
+        version, bitmap = await self._run("snapshot", event_id, epoch=epoch.text, floor=floor)
+        return int(version), bitmap
+
+    async def copy_settings(
+        self, event_id: str, epoch: Epoch, floor: int, room: RoomSettings, ceiling: int
+    ) -> bool:
+        fields = [part for pair in _plain(room).items() for part in pair if pair[0] != "version"]
+        reply = await self._run(
+            "settings",
+            event_id,
+            epoch=epoch.text,
+            floor=floor,
+            version=room.version,
+            ceiling=ceiling,
+            fields=fields,
+        )
+        return bool(reply)
+
+    async def restore(
+        self,
+        event_id: str,
+        room: RoomSettings,
+        ceiling: int,
+        calls: Sequence[tuple[str, Admission, int]],
+    ) -> int:
+        """Called by a repair, while the epoch key is absent. How many places survived."""
+        reply = await self._run(
+            "restore",
+            event_id,
+            now_ms="",
+            ceiling=ceiling,
+            settings_json=orjson.dumps(_plain(room)),
+            calls_json=orjson.dumps([[s, str(a), ends] for s, a, ends in calls]),
+        )
+        return int(reply)
+
+
+def settings_of(fields: dict[str, str]) -> RoomSettings:
+    return RoomSettings(
+        mode=cast("Any", fields["mode"]),
+        paused=fields["paused"] == "1",
+        pause_reason=fields["pause_reason"],
+        **{
+            name: int(fields[name])
+            for name in ("per_minute", "max_active", "accept_ms", "shop_ms", "grace_ms")
+            + ("opens_at_ms", "version", "resume_at_ms")
+        },
+    )
+
+
+def _plain(room: RoomSettings) -> dict[str, str]:
+    """As the hash holds it: text, booleans as 0 and 1."""
+    values = {name: getattr(room, name) for name in RoomSettings.__slots__}
+    return {n: str(int(v)) if isinstance(v, bool) else str(v) for n, v in values.items()}
+
+
+def _caller(epoch: Epoch, floor: int, now_ms: int | None) -> dict[str, Any]:
+    return {"epoch": epoch.text, "floor": floor, "now_ms": "" if now_ms is None else now_ms}
+
+
+def _standing(reply: list[Any]) -> Standing:
+    held = reply[2].decode()
+    return Standing(
+        cast("Kind", reply[0].decode()),
+        int(reply[1]),
+        Admission.parse(held) if held else None,
+        new=len(reply) > 3 and bool(reply[3]),
+    )
+
+
+def _pairs(flat: list[bytes]) -> dict[str, str]:
+    texts = [part.decode() for part in flat]
+    return dict(zip(texts[::2], texts[1::2], strict=True))
