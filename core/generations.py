@@ -83,6 +83,11 @@ class Generations:
                 self._known[event_id] = await self._adopt_or_repair(event_id)
             return self._known[event_id]
 
+    def known(self, event_id: str) -> int:
+        """The generation of the epoch that was adopted last; 0 when none is."""
+        known = self._known.get(event_id)
+        return known.generation if known else 0
+
     def forget(self, event_id: str, *, behind: bool = False) -> None:
         """Read the generation anew at the next call.
 

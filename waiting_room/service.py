@@ -27,7 +27,7 @@ from waiting_room.passes import Passes
 from waiting_room.policy import BOOKED_GRACE_MS, RESTORE_MS
 from waiting_room.rooms import Rooms
 from waiting_room.store import QueueStore
-from waiting_room.views import queue_state
+from waiting_room.views import EventView, queue_state
 
 
 class WaitingRoom:
@@ -81,7 +81,7 @@ class WaitingRoom:
 
     async def state(self, event_id: str, subject: str) -> dict[str, Any]:
         """The queue state, the same by poll and by socket; while admitted, with a fresh pass."""
-        return await self._state(event_id, subject, await self.where(event_id, subject))
+        return await self.described(event_id, subject, await self.where(event_id, subject))
 
     async def where(self, event_id: str, subject: str) -> Standing:
         epoch, floor = await self.at(event_id)
@@ -171,8 +171,20 @@ class WaitingRoom:
             raise
 
     async def _state(self, event_id: str, subject: str, standing: Standing) -> dict[str, Any]:
+        body = await self.described(event_id, subject, standing)
+        await self.hub.push(event_id, subject)
+        return body
+
+    async def described(self, event_id: str, subject: str, standing: Standing) -> dict[str, Any]:
+        """The queue state of a fan who stands there."""
         view = await self.hub.view(event_id)
-        generation = (await self.generations.epoch(event_id)).generation
+        await self.generations.epoch(event_id)
+        return self.described_from(view, event_id, subject, standing)
+
+    def described_from(
+        self, view: EventView, event_id: str, subject: str, standing: Standing
+    ) -> dict[str, Any]:
+        generation = self.generations.known(event_id)
         return queue_state(view, self.passes, event_id, subject, standing, generation)
 
     async def _slip_place(self, event_id: str, subject: str, slip: str) -> int | None:

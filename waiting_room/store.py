@@ -21,6 +21,10 @@ SCRIPTS = (
     *("join", "tick", "announce", "accept", "leave", "see", "end", "where"),
     *("changes", "snapshot", "settings", "restore"),
 )
+NUMBERS = (
+    *("per_minute", "max_active", "accept_ms", "shop_ms", "grace_ms"),
+    *("opens_at_ms", "version", "resume_at_ms"),
+)
 CHANGES_MAX = 5000  # entries a poll takes; more than that and the next poll goes on
 
 
@@ -194,11 +198,7 @@ def settings_of(fields: dict[str, str]) -> RoomSettings:
         mode=cast("Any", fields["mode"]),
         paused=fields["paused"] == "1",
         pause_reason=fields["pause_reason"],
-        **{
-            name: int(fields[name])
-            for name in ("per_minute", "max_active", "accept_ms", "shop_ms", "grace_ms")
-            + ("opens_at_ms", "version", "resume_at_ms")
-        },
+        **{name: int(fields[name]) for name in NUMBERS},
     )
 
 

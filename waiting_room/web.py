@@ -1,0 +1,134 @@
+"""The queue's addresses.
+
+POST /events/{event_id}/queue           200, 409 not_open, 422 bad_slip
+GET  /events/{event_id}/queue           200; renews the pass while admitted
+POST /events/{event_id}/queue/accept    200, 409 not_called
+POST /events/{event_id}/queue/leave     200
+WS   /events/{event_id}/queue/socket    queue states; see docs/protocol.md
+GET  /.well-known/jwks.json             200, the public keys of passes
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from pydantic import Field
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from core.edge import Body, json_reply, read_body, socket_close_code
+from core.errors import AppError, NotFound, TooMany
+from core.ids import EVENT_ID
+from core.live.sockets import LiveSocket, serve
+from core.visitor import visitor_of
+from waiting_room.passes import MAX_SLIP_CHARACTERS
+from waiting_room.service import WaitingRoom
+
+MAX_SOCKETS_PER_FAN = 10
+PING = {"type": "ping"}
+
+
+class JoinBody(Body):
+    slip: str | None = Field(None, max_length=MAX_SLIP_CHARACTERS)
+
+
+class Nothing(Body):
+    pass
+
+
+class QueueWeb:
+    def __init__(self, room: WaitingRoom, *, secure: bool) -> None:
+        self._room, self._secure = room, secure
+
+    def routes(self) -> list[BaseRoute]:
+        queue = "/events/{event_id}/queue"
+        return [
+            Route(queue, self.join, methods=["POST"]),
+            Route(queue, self.state, methods=["GET"]),
+            Route(f"{queue}/accept", self.accept, methods=["POST"]),
+            Route(f"{queue}/leave", self.leave, methods=["POST"]),
+            WebSocketRoute(f"{queue}/socket", self.socket),
+            Route("/.well-known/jwks.json", self.jwks, methods=["GET"]),
+        ]
+
+    async def join(self, request: Request) -> Response:
+        body = await read_body(request, JoinBody)
+        event_id = event_id_of(request)
+        return self._reply(
+            event_id, await self._room.join(event_id, visitor_of(request), body.slip)
+        )
+
+    async def state(self, request: Request) -> Response:
+        event_id = event_id_of(request)
+        return self._reply(event_id, await self._room.state(event_id, visitor_of(request)))
+
+    async def accept(self, request: Request) -> Response:
+        await read_body(request, Nothing)
+        event_id = event_id_of(request)
+        return self._reply(event_id, await self._room.accept(event_id, visitor_of(request)))
+
+    async def leave(self, request: Request) -> Response:
+        await read_body(request, Nothing)
+        event_id = event_id_of(request)
+        return self._reply(event_id, await self._room.leave(event_id, visitor_of(request)))
+
+    async def jwks(self, _: Request) -> Response:
+        return json_reply(self._room.passes.public_keys())
+
+    async def socket(self, websocket: WebSocket) -> None:
+        """Accepted first, so that a refusal reaches the page as a close code it can act on."""
+        await websocket.accept()
+        try:
+            event_id, subject = event_id_of(websocket), visitor_of(websocket)
+            if self._room.hub.sockets_of(event_id, subject) >= MAX_SOCKETS_PER_FAN:
+                raise TooMany("MAX_SOCKETS_PER_FAN")
+            socket = LiveSocket()
+            await self._room.hub.connect(event_id, subject, socket)
+        except AppError as exc:
+            await websocket.close(socket_close_code(exc), exc.code)
+            return
+        try:
+            await serve(websocket, socket, _understood)
+        finally:
+            await self._room.hub.disconnect(event_id, subject, socket)
+
+    def _reply(self, event_id: str, body: dict[str, Any]) -> Response:
+        reply = json_reply(body, headers={"cache-control": "no-store"})
+        if "pass" in body:
+            reply.set_cookie(
+                pass_cookie(event_id),
+                body["pass"],
+                max_age=max(0, (body["endsAt"] - body["now"]) // 1000),
+                httponly=True,
+                samesite="lax",
+                secure=self._secure,
+            )
+        return reply
+
+
+def pass_cookie(event_id: str) -> str:
+    return f"onsale_pass_{event_id}"
+
+
+def pass_of(request: HTTPConnection, event_id: str) -> str:
+    """The pass a caller presents: a bearer token, else the cookie; '' for none."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token if scheme.lower() == "bearer" else request.cookies.get(pass_cookie(event_id), "")
+
+
+def event_id_of(connection: HTTPConnection) -> str:
+    """The event id in the path. Raises NotFound when it can't be one."""
+    text: str = connection.path_params["event_id"]
+    if not EVENT_ID.fullmatch(text):
+        raise NotFound(text)
+    return text
+
+
+def _understood(text: str) -> bool:
+    try:
+        return bool(orjson.loads(text) == PING)
+    except orjson.JSONDecodeError:
+        return False
