@@ -69,6 +69,9 @@ class Hub:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
+        """Also for events that nobody is connected to here: their queues move on."""
+        for event_id in await self._room.rooms.all():
+            self._events.setdefault(event_id, LocalEvent())
         self._tasks = [
             asyncio.create_task(self._run()),
             asyncio.create_task(self._room.generations.watch()),

@@ -72,3 +72,7 @@ select subject, place, kind, (extract(epoch from called_at) * 1000)::bigint as c
        (extract(epoch from ends_at) * 1000)::bigint as ends_at_ms, end_reason
 from call where event_id = $1 and place > $2
 order by place, called_at limit $3;
+
+-- name: rooms_all
+-- Events whose queues a node looks after.
+select event_id from room;

@@ -32,6 +32,9 @@ class Rooms:
         ceiling = values.pop("place_ceiling")
         return RoomSettings(**values), ceiling
 
+    async def all(self) -> list[str]:
+        return [row["event_id"] for row in await self._db.fetch(self._sql["rooms_all"])]
+
     async def change(
         self, event_id: str, expected_version: int, changes: dict[str, Any]
     ) -> RoomSettings:

@@ -9,7 +9,8 @@ leader.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Awaitable
+from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 
@@ -28,6 +29,9 @@ from waiting_room.policy import BOOKED_GRACE_MS, RESTORE_MS
 from waiting_room.rooms import Rooms
 from waiting_room.store import QueueStore
 from waiting_room.views import EventView, queue_state
+
+
+T = TypeVar("T")
 
 
 class WaitingRoom:
@@ -163,7 +167,7 @@ class WaitingRoom:
         """(epoch, floor) for the next script."""
         return await self.generations.epoch(event_id), self.hub.floor(event_id)
 
-    async def _guarded(self, event_id: str, call: Any) -> Any:
+    async def _guarded(self, event_id: str, call: Awaitable[T]) -> T:
         try:
             return await call
         except Stale as exc:
