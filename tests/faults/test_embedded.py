@@ -1,5 +1,6 @@
 """The embedded servers when somebody kills something, and for every kind of user."""
 
+import fcntl
 import json
 import os
 import select
@@ -16,7 +17,7 @@ import psycopg
 import pytest
 import redis
 
-from app.embedded import identity
+from app.embedded import identity, lock
 from app.embedded.services import EmbeddedServices
 
 DEADLINE_S = 60.0
@@ -131,6 +132,28 @@ def test_no_server_outlives_a_killed_parent_and_the_next_one_has_the_data(stack,
         wait_gone(handles)
         with psycopg.connect(services.database_url) as connection:
             assert connection.execute("SELECT word FROM kept").fetchone() == ("seat",)
+
+
+def test_the_folder_is_taken_until_the_last_server_has_gone(stack, folder):
+    parent, said = start_parent(stack, folder)
+    slow = said["pids"][1]
+    handles = handles_of(stack, [parent.pid, slow])
+    os.kill(slow, signal.SIGSTOP)
+    parent.kill()
+    wait_gone(handles[:1])
+    assert is_locked(folder / lock.SERVERS_FILE)
+    os.kill(slow, signal.SIGCONT)
+    wait_gone(handles)
+    wait_until(lambda: not is_locked(folder / lock.SERVERS_FILE))
+
+
+def is_locked(path: Path) -> bool:
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def test_a_parent_that_is_asked_to_end_leaves_nothing_running(stack, folder):

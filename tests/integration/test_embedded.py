@@ -2,6 +2,7 @@
 
 import os
 import stat
+import subprocess
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -168,8 +169,11 @@ def test_data_of_another_major_version_is_left_alone(tmp_path):
 
 
 def test_a_process_number_that_came_back_does_not_block_the_start(tmp_path):
-    with EmbeddedServices(tmp_path, durable=False, kinds=["postgres"]) as services:
-        lines = (tmp_path / "postgres" / "postmaster.pid").read_text().splitlines()
-    (tmp_path / "postgres" / "postmaster.pid").write_text("\n".join([str(os.getpid()), *lines[1:]]))
-    with EmbeddedServices(tmp_path, durable=False, kinds=["postgres"]) as services:
-        assert services.pid_of("postgres")
+    """Not our own number: PostgreSQL takes that of its parent for a coincidence anyway."""
+    stale = tmp_path / "postgres" / "postmaster.pid"
+    with EmbeddedServices(tmp_path, durable=False, kinds=["postgres"]):
+        _, *rest = stale.read_text().splitlines()
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as somebody_else:
+        stale.write_text("\n".join([str(somebody_else.pid), *rest]))
+        with EmbeddedServices(tmp_path, durable=False, kinds=["postgres"]) as services:
+            assert services.pid_of("postgres")
