@@ -1,0 +1,244 @@
+"""The HTML pages. They show what the services say; everything that changes is done by the API.
+
+GET /                                 search and events
+GET /e/{eventId}                      facts, prices, the one button
+GET /e/{eventId}/queue                sets the visitor cookie: a socket can't
+GET /e/{eventId}/seats                likewise
+GET /orders/{bookingId}               one's own only, else 404
+GET /orders/{bookingId}/calendar.ics
+GET /console?event=                   401 without a console session
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.catalogue.model import Event, Found, Search
+from app.catalogue.policy import parse_instant
+from app.catalogue.store import Catalogue
+from app.pages.covers import cover
+from app.pages.orders import calendar, order_view
+from app.pages.render import NO_STORE, page
+from app.pages.words import Sale, Truth, money, truth, when
+from core.errors import AppError, BadRequest, NotFound
+from core.ids import EVENT_ID, is_id
+from core.visitor import known_visitor, visitor_of
+
+CARDS = 12
+MAX_SALES = 100  # the console lists no more
+MAX_PAGE = 1_000
+MAX_KEYWORD_CHARACTERS = 100
+
+Numbers = Callable[[str], Awaitable[Mapping[str, Any]]]  # event id → numbers of its queue
+Free = Callable[[str], Awaitable[int]]  # event id → seats that are available
+Booking = Callable[[str, str], Awaitable[Mapping[str, Any]]]  # booking id, subject → as the API
+RequireOperator = Callable[[HTTPConnection], str]  # raises when it is none
+
+TEST_CARDS = (
+    ("tok_approve", "Approved", "pays at once"),
+    ("tok_decline", "Declined", "charges nothing"),
+    ("tok_slow", "Slow", "the bank takes its time"),
+    ("tok_unsure", "Unsure", "pays, but does not answer"),
+    ("tok_unsure_declined", "Unsure, declined", "declines, without an answer"),
+)
+NUMBERS = (
+    ("present", "Present"),
+    ("waiting", "Waiting"),
+    ("called", "Called"),
+    ("active", "Inside / cap"),
+    ("calledLastMinute", "Let in a minute / pace"),
+    ("lapsed", "No-shows"),
+    ("held", "Held"),
+    ("sold", "Sold / seats"),
+)
+CHARTS = (
+    ("queue", "waiting", "inside"),
+    ("admitted", "let in a minute", "pace"),
+    ("seats", "sold", "held"),
+)
+
+
+class Pages:
+    """`crowd`: event ids that simulated fans are sent to, which their pages say."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        *,
+        numbers: Numbers,
+        free: Free,
+        booking: Booking,
+        require_operator: RequireOperator,
+        demo: bool = False,
+        crowd: frozenset[str] = frozenset(),
+    ) -> None:
+        self._catalogue, self._numbers, self._free = catalogue, numbers, free
+        self._booking, self._require_operator = booking, require_operator
+        self._demo, self._crowd = demo, crowd
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/", self.home),
+            Route("/e/{event_id}", self.event),
+            Route("/e/{event_id}/queue", self.queue),
+            Route("/e/{event_id}/seats", self.seats),
+            Route("/orders/{booking_id}", self.order),
+            Route("/orders/{booking_id}/calendar.ics", self.calendar),
+            Route("/console", self.console),
+        ]
+
+    async def home(self, request: Request) -> Response:
+        asked = {name: request.query_params.get(name, "") for name in ("keyword", "start", "end")}
+        found = await self._catalogue.search(_search(asked, request.query_params.get("page", "1")))
+        cards = [await self._card(event) for event in found.events]
+        earlier, later = ("/?" + urlencode(asked | {"page": found.page + n}) for n in (-1, 1))
+        return page(
+            "home.html",
+            demo=self._demo,
+            asked=asked,
+            found=_found_view(found, cards),
+            earlier=earlier,
+            later=later,
+        )
+
+    async def event(self, request: Request) -> Response:
+        event = await self._wanted(request)
+        return page(
+            "event.html",
+            **self._common(event),
+            truth=await self._truth(event),
+            cover=cover(event.event_id),
+            hold_minutes=event.hold_ms // 60_000,
+        )
+
+    async def queue(self, request: Request) -> Response:
+        event = await self._wanted(request)
+        visitor_of(request)
+        return page("queue.html", **self._common(event))
+
+    async def seats(self, request: Request) -> Response:
+        event = await self._wanted(request)
+        visitor_of(request)
+        return page("seats.html", **self._common(event), test_cards=TEST_CARDS)
+
+    async def order(self, request: Request) -> Response:
+        booking = await self._own_booking(request)
+        event = await self._catalogue.event(booking["eventId"])
+        return page("order.html", **self._common(event), order=order_view(booking))
+
+    async def calendar(self, request: Request) -> Response:
+        booking = await self._own_booking(request)
+        event = await self._catalogue.event(booking["eventId"])
+        text = calendar(event, booking["bookingId"], _now_ms())
+        return Response(text, headers=NO_STORE, media_type="text/calendar")
+
+    async def console(self, request: Request) -> Response:
+        self._require_operator(request)
+        sales = (await self._catalogue.search(Search(page_size=MAX_SALES))).events
+        chosen = request.query_params.get("event", sales[0].event_id if sales else "")
+        event = next((sale for sale in sales if sale.event_id == chosen), None)
+        if event is None and chosen:
+            raise NotFound(chosen)
+        common = self._common(event) if event else {"event": None}
+        rows = [_event_view(sale) for sale in sales]
+        return page("console.html", **common, sales=rows, numbers=NUMBERS, charts=CHARTS)
+
+    async def _wanted(self, request: Request) -> Event:
+        event_id = request.path_params["event_id"]
+        if not EVENT_ID.fullmatch(event_id):
+            raise NotFound(event_id)
+        return await self._catalogue.event(event_id)
+
+    async def _own_booking(self, request: Request) -> Mapping[str, Any]:
+        booking_id, subject = request.path_params["booking_id"], known_visitor(request)
+        if subject is None or not is_id("bk", booking_id):
+            raise NotFound(booking_id)
+        return await self._booking(booking_id, subject)
+
+    def _common(self, event: Event) -> dict[str, Any]:
+        return {
+            "event": _event_view(event),
+            "when": when(event.starts_at_ms, event.venue.time_zone),
+            "demo": self._demo,
+            "crowd": event.event_id in self._crowd,
+        }
+
+    async def _card(self, event: Event) -> dict[str, object]:
+        return {
+            "event": _event_view(event),
+            "cover": cover(event.event_id),
+            "when": when(event.starts_at_ms, event.venue.time_zone),
+            "from_price": money(event.from_price_minor, event.currency),
+            "truth": await self._truth(event),
+        }
+
+    async def _truth(self, event: Event) -> Truth:
+        """The catalogue's part of the truth is shown even when the live part does not answer."""
+        known = {
+            "mode": event.mode,
+            "opens_at_ms": event.opens_at_ms,
+            "seats": event.seats,
+            "cancelled": event.cancelled,
+        }
+        try:
+            numbers, free = await self._numbers(event.event_id), await self._free(event.event_id)
+        except AppError:
+            return truth(Sale(**known), _now_ms())
+        live = {"waiting": numbers["waiting"], "per_minute": numbers["perMinute"]}
+        return truth(Sale(**known, **live, paused=numbers["paused"], free=free), _now_ms())
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _search(asked: Mapping[str, str], page_text: str) -> Search:
+    """Raises BadRequest. Without dates, what has not begun yet."""
+    digits = page_text.isascii() and page_text.isdigit() and len(page_text) <= len(str(MAX_PAGE))
+    if not digits or not 1 <= int(page_text) <= MAX_PAGE:
+        raise BadRequest("a page number", where="page")
+    try:
+        start = parse_instant(asked["start"]) if asked["start"] else _today_ms()
+        end = parse_instant(asked["end"], end=True) if asked["end"] else None
+    except ValueError as exc:
+        raise BadRequest(str(exc), where="dates") from exc
+    keyword = asked["keyword"].strip()[:MAX_KEYWORD_CHARACTERS]
+    return Search(keyword=keyword, start_ms=start, end_ms=end, page_size=CARDS, page=int(page_text))
+
+
+def _today_ms() -> int:
+    return int(datetime.now(UTC).replace(hour=0, minute=0, second=0).timestamp()) * 1000
+
+
+def _found_view(found: Found, cards: list[dict[str, object]]) -> dict[str, object]:
+    return {"events": cards, "page": found.page, "pages": found.pages, "total": found.total}
+
+
+def _event_view(event: Event) -> dict[str, object]:
+    return {
+        "event_id": event.event_id,
+        "title": event.title,
+        "description": event.description,
+        "venue": event.venue.name,
+        "city": event.venue.city,
+        "currency": event.currency,
+        "max_tickets": event.max_tickets,
+        "performers": [performer.name for performer in event.performers],
+        "categories": [
+            {
+                "category": category.category,
+                "name": category.name,
+                "price_minor": category.price_minor,
+                "price": money(category.price_minor, event.currency),
+            }
+            for category in event.price_categories
+        ],
+    }
