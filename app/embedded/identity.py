@@ -1,4 +1,7 @@
-"""Who the servers run as, and so who owns their files. PostgreSQL refuses to be root."""
+"""Who the servers run as, and so who owns their files.
+
+PostgreSQL refuses to be root, and initdb a uid without an account (`docker run --user 12345`).
+"""
 
 from __future__ import annotations
 
@@ -41,14 +44,21 @@ class Identity:
 
 
 def choose() -> Identity:
-    """Ourselves, or for root the least intrusive stand-in that this machine allows."""
-    if os.geteuid() != 0:
-        return Identity("self", os.geteuid(), os.getegid())
-    return in_namespace() if namespaces_allowed() else as_nobody()
+    """Ourselves, or the least intrusive stand-in that this machine allows."""
+    if not _acceptable(os.geteuid()) and namespaces_allowed():
+        return in_namespace()
+    return as_nobody() if os.geteuid() == 0 else Identity("self", os.geteuid(), os.getegid())
+
+
+def _acceptable(uid: int) -> bool:
+    try:
+        return pwd.getpwuid(uid).pw_uid != 0
+    except KeyError:
+        return False
 
 
 def in_namespace() -> Identity:
-    return Identity("namespace", os.getuid(), os.getgid())
+    return Identity("namespace", os.geteuid(), os.getegid())
 
 
 def as_nobody() -> Identity:

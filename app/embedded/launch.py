@@ -7,8 +7,9 @@ with threads, and our servers are restarted from one. It imports nothing of ours
 
 HOW says who the server shall be, since PostgreSQL refuses to be root:
   self       who we are
-  namespace  for root: uid 1000 in a user namespace of its own, where it stands for our uid. Files
-             stay root's; nothing is opened to other users, even below a home of mode 0700
+  namespace  for root, and for a uid without an account, which initdb refuses too: some other
+             account in a user namespace of its own, where it stands for our uid. Files stay
+             ours; nothing is opened to other users, even below a home of mode 0700
   nobody     for root where user namespaces are forbidden, as in most containers: UID and GID,
              keeping of root's powers only the one to pass through folders (which it gives the
              server too), so that neither data nor program need a path open to others
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import pwd
 import sys
 
 # <sched.h>, <sys/prctl.h>, <linux/capability.h>
@@ -29,8 +31,6 @@ PR_CAP_AMBIENT_RAISE = 2
 CAP_DAC_OVERRIDE = 1
 CAP_DAC_READ_SEARCH = 2
 CAPABILITY_VERSION_3 = 0x20080522
-
-UID_INSIDE = 1000
 
 
 def main(arguments: list[str]) -> None:
@@ -48,13 +48,14 @@ def main(arguments: list[str]) -> None:
 
 def enter_user_namespace(libc: ctypes.CDLL) -> None:
     """Needs nothing but the kernel's leave; see user_namespaces(7)."""
-    uid, gid = os.getuid(), os.getgid()
+    uid, gid = os.geteuid(), os.getegid()
+    inside = next((entry.pw_uid for entry in pwd.getpwall() if entry.pw_uid != 0), uid)
     if libc.unshare(CLONE_NEWUSER) != 0:
         raise OSError(ctypes.get_errno(), "user namespaces are forbidden here")
     for name, line in (
         ("setgroups", "deny"),  # the kernel wants this before an unprivileged gid_map
-        ("uid_map", f"{UID_INSIDE} {uid} 1"),
-        ("gid_map", f"{UID_INSIDE} {gid} 1"),
+        ("uid_map", f"{inside} {uid} 1"),
+        ("gid_map", f"{inside} {gid} 1"),
     ):
         with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
             file.write(line)

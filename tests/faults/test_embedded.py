@@ -21,6 +21,7 @@ from app.embedded import identity, lock
 from app.embedded.services import EmbeddedServices
 
 DEADLINE_S = 60.0
+UID_WITHOUT_ACCOUNT = 54321
 
 # Starts the servers, says who they are, and goes on until its input ends.
 PARENT = """
@@ -189,6 +190,13 @@ if os.geteuid() == 0:
         assert said["server_uid"] == said["parent_uid"]
         parent.stdin.close()
         assert parent.wait(DEADLINE_S) == 0
+
+    def test_a_user_without_an_account_can_run_them_where_namespaces_are_allowed(stack, folder):
+        allowed = identity.namespaces_allowed()
+        stranger = [f"--map-user={UID_WITHOUT_ACCOUNT}", f"--map-group={UID_WITHOUT_ACCOUNT}"]
+        wrapped = ["unshare", "--user", *stranger] if allowed else []
+        _, said = start_parent(stack, folder, wrapped=wrapped)
+        assert said["parent_uid"] == (UID_WITHOUT_ACCOUNT if allowed else 0)
 
     def test_root_without_user_namespaces_runs_them_as_nobody_and_leaves_no_orphan(stack, folder):
         parent, said = start_parent(stack, folder, wrapped=root_without_namespaces(stack))
