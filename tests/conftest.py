@@ -139,11 +139,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[NOT_RUN] = []
+    config.addinivalue_line("markers", "redis: uses a Redis of this session; set by itself")
     if config.getoption("--require-browser") and find_browser() is None:
         raise pytest.UsageError("no Chromium on PATH, and the browser tests are required")
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m selects by these marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if "redis_url" in getattr(item, "fixturenames", ()):
+            item.add_marker("redis")
     if find_browser() is not None:
         return
     left_out = [item for item in items if item.get_closest_marker("browser")]
