@@ -44,3 +44,37 @@ order by seat_index limit $3;
 -- name: plan_geometry
 -- The plan document, JSON, gzip. $1 plan_id
 select geometry from plan where plan_id = $1;
+
+-- name: venue_add
+insert into venue (venue_id, name, city, country, time_zone) values ($1, $2, $3, $4, $5)
+on conflict do nothing;
+
+-- name: performer_add
+insert into performer (performer_id, name) values ($1, $2) on conflict do nothing;
+
+-- name: plan_add
+-- $1 plan_id, $2 venue_id, $3 seats, $4 sha256 of the document, $5 the document, gzip
+insert into plan (plan_id, venue_id, seats, sha256, geometry) values ($1, $2, $3, $4, $5)
+on conflict do nothing;
+
+-- name: event_add
+-- Returns the id, or nothing when the event was there. The search text is folded by the caller:
+-- $11 title, $12 performers, $13 venue and place, $14 the rest.
+insert into event (event_id, title, description, venue_id, plan_id, genre, starts_at, currency,
+                   max_tickets, hold_ms, search)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
+        setweight(to_tsvector('simple', $11::text), 'A') || setweight(to_tsvector('simple', $12::text), 'B')
+        || setweight(to_tsvector('simple', $13::text), 'C') || setweight(to_tsvector('simple', $14::text), 'D'))
+on conflict do nothing
+returning event_id;
+
+-- name: event_performer_add
+insert into event_performer (event_id, performer_id, billing) values ($1, $2, $3);
+
+-- name: price_category_add
+insert into price_category (event_id, category, name, price_minor) values ($1, $2, $3, $4);
+
+-- name: room_add
+-- $1 event_id, $2 mode, $3 per_minute, $4 max_active, $5 accept_ms, $6 shop_ms, $7 grace_ms, $8 opens_at
+insert into room (event_id, mode, per_minute, max_active, accept_ms, shop_ms, grace_ms, opens_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8);

@@ -1,0 +1,139 @@
+"""The operator API. Every route but the console's entrance wants an operator, checked first.
+
+GET   /admin/events/{id}/admission   200 the room, ETag; 404
+PATCH /admin/events/{id}/admission   If-Match; any of RoomChange → 200 the room; 412 changed
+GET   /admin/events/{id}/numbers     200
+GET   /admin/events/{id}/calls?after=<place>   200
+GET   /admin/events/{id}/audit       200 the last 100 rows, the newest first
+GET   /console/enter/{token}         303 to /console, with a session if the link still works
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from app.admin.model import RoomChange
+from app.admin.store import AuditRow
+from core.edge import json_reply, read_body
+from core.errors import BadRequest
+from core.ids import EVENT_ID
+
+if TYPE_CHECKING:
+    from app.admin.service import Admin
+    from waiting_room.model import Room
+
+NO_STORE = {"cache-control": "no-store"}
+
+_VERSION = re.compile(r'"(\d{1,9})"', re.ASCII)
+_PLACE = re.compile(r"-1|\d{1,15}", re.ASCII)
+
+Handler = Callable[[Request, str, str], Awaitable[Response]]  # request, event id, who
+
+
+class AdminWeb:
+    def __init__(self, admin: Admin) -> None:
+        self._admin = admin
+
+    def routes(self) -> list[Route]:
+        return [
+            self._route("GET", "admission", self.room),
+            self._route("PATCH", "admission", self.change_room),
+            self._route("GET", "numbers", self.numbers),
+            self._route("GET", "calls", self.calls),
+            self._route("GET", "audit", self.audit),
+            Route("/console/enter/{token}", self.enter, methods=["GET"]),
+        ]
+
+    def _route(self, method: str, name: str, handler: Handler) -> Route:
+        """Nothing of the request is looked at before it is known to be an operator's."""
+
+        async def guarded(request: Request) -> Response:
+            who = self._admin.require_operator(request)
+            return await handler(request, _event_id(request), who)
+
+        path = f"/admin/events/{{event_id}}/{name}"
+        return Route(path, guarded, methods=[method], name=f"{method} {name}")
+
+    async def room(self, _: Request, event_id: str, __: str) -> Response:
+        return _room_reply(await self._admin.room(event_id))
+
+    async def change_room(self, request: Request, event_id: str, who: str) -> Response:
+        version = _if_match(request)
+        changes = (await read_body(request, RoomChange)).changes()
+        if not changes:
+            raise BadRequest("name at least one setting", where="body")
+        return _room_reply(await self._admin.change_room(event_id, version, changes, who=who))
+
+    async def numbers(self, _: Request, event_id: str, __: str) -> Response:
+        return json_reply(await self._admin.numbers(event_id), headers=NO_STORE)
+
+    async def calls(self, request: Request, event_id: str, _: str) -> Response:
+        after = request.query_params.get("after", "-1")
+        if not _PLACE.fullmatch(after):
+            raise BadRequest("a place is a whole number", where="after")
+        return json_reply(await self._admin.calls(event_id, int(after)), headers=NO_STORE)
+
+    async def audit(self, _: Request, event_id: str, __: str) -> Response:
+        rows = await self._admin.audit(event_id)
+        return json_reply([_audit_json(row) for row in rows], headers=NO_STORE)
+
+    async def enter(self, request: Request) -> Response:
+        """Always on to the console, which says how to get in when there is no session."""
+        cookie = await self._admin.operators.open_session(request.path_params["token"])
+        reply = RedirectResponse("/console", 303, headers=NO_STORE)
+        if cookie is not None:
+            reply.headers["set-cookie"] = cookie
+        return reply
+
+
+def _event_id(request: Request) -> str:
+    text: str = request.path_params["event_id"]
+    if not EVENT_ID.fullmatch(text):
+        raise BadRequest("not an event id", where="eventId")
+    return text
+
+
+def _if_match(request: Request) -> int:
+    """The version in If-Match. Raises BadRequest without one: blind changes lose others'."""
+    match = _VERSION.fullmatch(request.headers.get("if-match", ""))
+    if match is None:
+        raise BadRequest('send the ETag of the room, such as "7"', where="If-Match")
+    return int(match[1])
+
+
+def _room_reply(room: Room) -> Response:
+    headers = {"etag": f'"{room.version}"', **NO_STORE}
+    return json_reply(room_json(room), headers=headers)
+
+
+def room_json(room: Room) -> dict[str, object]:
+    return {
+        "eventId": room.event_id,
+        "mode": room.mode,
+        "perMinute": room.per_minute,
+        "maxActive": room.max_active,
+        "acceptMs": room.accept_ms,
+        "shopMs": room.shop_ms,
+        "graceMs": room.grace_ms,
+        "paused": room.paused,
+        "pauseReason": room.pause_reason,
+        "opensAt": room.opens_at_ms,
+        "version": room.version,
+    }
+
+
+def _audit_json(row: AuditRow) -> dict[str, object]:
+    return {
+        "auditId": row.audit_id,
+        "at": row.at_ms,
+        "who": row.who,
+        "action": row.action,
+        "before": row.before,
+        "after": row.after,
+    }
