@@ -1,0 +1,230 @@
+"""A node's copy of one event's seats, and the frames that its viewers get.
+
+The copy follows the change log only while somebody looks: every TICK_S while seats change,
+slower when they do not, and at once at the end of the next hold. A tick's worth of changes
+becomes one frame, the last state of each seat, encoded once for all. A reader that asks for the
+snapshot makes the copy catch up first, at most once a tick for all readers together.
+
+After a repair the epoch is another and its versions do not compare. Positions of the channel
+are our own and rise through repairs: viewers that were up to date get the difference of the old
+copy and the new one as one more frame, and see no jump.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+import logging
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import orjson
+
+from core.errors import Stale, StoreUnavailable
+from core.generations import Epoch, Generations
+from core.live import sse
+from core.live.channel import Channel, Subscription
+from seatmap.delta import Cursor, coalesce, difference, resume, shown
+from seatmap.model import AVAILABLE, CLAIMED, HELD, OFF_SALE, SHOWN, SOLD, Counts
+from seatmap.store import At, SeatStore, Snapshot
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.05
+QUIET_S = 0.2
+IDLE_S = 1.0
+HOT_FOR_S = 1.0  # after a change
+QUIET_FOR_S = 10.0
+RETRY_S = 0.5  # after an outage or during a repair
+LINGER_S = 5.0  # followed on without viewers, so that a reload costs no snapshot
+RING = 1_024  # frames: about a minute of the hottest sale
+GZIP_LEVEL = 6
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotBytes:
+    """The reply of /seats at one cursor, made once for all who ask."""
+
+    cursor: Cursor
+    json: bytes
+    gzip: bytes
+
+
+class Follower:
+    """One event on one node. `viewer` while a stream is open; `fresh` for a single look."""
+
+    def __init__(self, event_id: str, store: SeatStore, generations: Generations) -> None:
+        self.event_id = event_id
+        self.channel = Channel(RING)
+        self._store, self._generations = store, generations
+        self._cursor: Cursor | None = None
+        self._states = b""
+        self._marks: deque[tuple[Cursor, int]] = deque(maxlen=RING + 1)
+        self._snapshot: SnapshotBytes | None = None
+        self._busy = asyncio.Lock()
+        self._nudged = asyncio.Event()
+        self._synced_at = self._changed_at = float("-inf")
+        self._next_end_at = float("inf")
+        self.viewed_at = float("-inf")
+
+    def floor_in(self, epoch: Epoch) -> int:
+        """The version that this node has seen: a server that knows less has lost something."""
+        same = self._cursor is not None and self._cursor.epoch == epoch.text
+        return self._cursor.version if same and self._cursor else 0
+
+    def nudge(self) -> None:
+        """This node has just changed something: do not wait for the tick to pass."""
+        self._changed_at = time.monotonic()
+        self._nudged.set()
+
+    async def fresh(self) -> SnapshotBytes:
+        """The snapshot, no older than a tick. Raises Stale, StoreUnavailable."""
+        await self._catch_up()
+        return self.snapshot()
+
+    def snapshot(self) -> SnapshotBytes:
+        """Of the copy as it is: what the channel's head stands for."""
+        assert self._cursor is not None, "fresh() or subscribe() first"
+        if self._snapshot is None or self._snapshot.cursor != self._cursor:
+            self._snapshot = _snapshot_bytes(self._cursor, self._states)
+        return self._snapshot
+
+    async def counts(self) -> Counts:
+        await self._catch_up()
+        count = {state: self._states.count(state) for state in b"01234"}
+        return Counts(
+            seats=len(self._states),
+            available=count[AVAILABLE],
+            held=count[HELD],
+            claimed=count[CLAIMED],
+            sold=count[SOLD],
+            off_sale=count[OFF_SALE],
+        )
+
+    async def subscribe(self, at: Cursor | None) -> Subscription:
+        """A subscription from a client's cursor. A node that is behind it catches up first."""
+        await self._catch_up(at)
+        return self.channel.subscribe(resume(at, marks=self._marks))
+
+    @contextlib.contextmanager
+    def viewer(self, subscription: Subscription) -> Iterator[None]:
+        with subscription:
+            self.nudge()
+            try:
+                yield
+            finally:
+                self.viewed_at = time.monotonic()
+
+    @property
+    def wanted(self) -> bool:
+        return self.channel.readers > 0 or time.monotonic() - self.viewed_at < LINGER_S
+
+    async def follow(self) -> None:
+        """Run while viewers are there."""
+        while self.wanted:
+            try:
+                await self.sync()
+                pause_s = self._pause_s()
+            except Stale:
+                pause_s = RETRY_S
+            except StoreUnavailable as exc:
+                log.warning("can't follow", extra={"event_id": self.event_id, "why": str(exc)})
+                pause_s = RETRY_S
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._nudged.wait()
+            self._nudged.clear()
+
+    async def sync(self) -> None:
+        """Apply what the log has. Raises Stale, StoreUnavailable."""
+        async with self._busy:
+            await self._sync()
+
+    async def _catch_up(self, at: Cursor | None = None) -> None:
+        asked_at = time.monotonic()
+        async with self._busy:
+            behind = at is not None and self._cursor is not None and _is_behind(self._cursor, at)
+            # Whoever waited here while another reader's sync ran has its result.
+            if behind or self._cursor is None or self._synced_at < asked_at - TICK_S:
+                await self._sync()
+
+    async def _sync(self) -> None:
+        epoch = await self._generations.epoch(self.event_id)
+        try:
+            await self._read(epoch)
+        except Stale as exc:
+            self._generations.forget(self.event_id, behind="STALE behind" in str(exc))
+            raise
+        self._synced_at = time.monotonic()
+
+    async def _read(self, epoch: Epoch) -> None:
+        known = self._cursor
+        if known is None or known.epoch != epoch.text:
+            self._replace(epoch, await self._store.snapshot(At(self.event_id, epoch, 0)))
+            return
+        at = At(self.event_id, epoch, known.version)
+        news = await self._store.changes(at, after=known.version)
+        if news is None:
+            self._replace(epoch, await self._store.snapshot(at))
+            return
+        self._expect_end(news.next_end_ms)
+        if news.version > known.version:
+            changes = coalesce(news.changes)
+            states = bytearray(self._states)
+            for seat, state in changes.items():
+                states[seat] = state
+            self._move(Cursor(epoch.text, news.version), bytes(states), changes)
+
+    def _replace(self, epoch: Epoch, new: Snapshot) -> None:
+        cursor = Cursor(epoch.text, new.version)
+        self._expect_end(new.next_end_ms)
+        if len(self._states) == len(new.states):
+            self._move(cursor, new.states, difference(self._states, new.states))
+        else:
+            self._cursor, self._states = cursor, new.states
+            self.channel.reset(self.channel.head)
+            self._marks.clear()
+            self._marks.append((cursor, self.channel.head))
+
+    def _move(self, cursor: Cursor, states: bytes, changes: Mapping[int, int]) -> None:
+        self._cursor, self._states = cursor, states
+        position = self.channel.head + 1
+        self.channel.publish(position, _frame(cursor, changes))
+        self._marks.append((cursor, position))
+        self._changed_at = time.monotonic()
+
+    def _expect_end(self, next_end_ms: int | None) -> None:
+        ends_in_s = float("inf") if next_end_ms is None else next_end_ms / 1_000
+        self._next_end_at = time.monotonic() + ends_in_s
+
+    def _pause_s(self) -> float:
+        now = time.monotonic()
+        calm_s = now - self._changed_at
+        rhythm_s = TICK_S if calm_s < HOT_FOR_S else QUIET_S if calm_s < QUIET_FOR_S else IDLE_S
+        return max(TICK_S, min(rhythm_s, self._next_end_at - now))
+
+
+def _is_behind(known: Cursor, at: Cursor) -> bool:
+    return known.epoch != at.epoch or known.version < at.version
+
+
+def _frame(cursor: Cursor, changes: Mapping[int, int]) -> bytes:
+    return sse.frame("seats", orjson.dumps(shown(changes, SHOWN)), str(cursor))
+
+
+def snapshot_frame(snapshot: SnapshotBytes) -> bytes:
+    return sse.frame("snapshot", snapshot.json, str(snapshot.cursor))
+
+
+def _snapshot_bytes(cursor: Cursor, states: bytes) -> SnapshotBytes:
+    body = orjson.dumps(
+        {
+            "epoch": cursor.epoch,
+            "version": cursor.version,
+            "states": states.translate(SHOWN).decode("ascii"),
+        }
+    )
+    return SnapshotBytes(cursor, body, gzip.compress(body, GZIP_LEVEL, mtime=0))
