@@ -34,7 +34,7 @@ bench: set-up  ## figures of the hot paths on this machine
 	@exec $(BIN)/python -m bench $(ARGS)
 
 soak: set-up  ## long sweeps: property and race tests with many more examples
-	@ONSALE_SOAK=1 exec $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --timeout 1800 tests/property tests/race $(ARGS)
+	@exec $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --timeout 1800 --hypothesis-profile soak tests/property tests/race $(ARGS)
 
 lock: set-up  ## renew both lock files within what pyproject.toml allows: ARGS=--upgrade for the newest
 	$(COMPILE) --group build --output-file requirements.lock $(ARGS)
