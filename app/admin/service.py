@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from starlette.requests import HTTPConnection
@@ -13,28 +13,29 @@ from app.admin.store import AdminStore, AuditRow
 from app.admin.web import AdminWeb
 from core.db import Db
 from core.signing import Keys
-from seatmap.service import SeatMap
-from waiting_room.model import Room
+from waiting_room.model import RoomSettings
 from waiting_room.service import WaitingRoom
+
+SeatCounts = Callable[[str], Awaitable[Mapping[str, object]]]
 
 ROOM_CHANGED: Final = "room changed"
 
 
 class Admin:
-    """`secure`: whether cookies are for https only."""
+    """`seat_counts` is `SeatMap.counts`; `secure`: whether cookies are for https only."""
 
     def __init__(
         self,
         db: Db,
         keys: Keys,
         waiting_room: WaitingRoom,
-        seat_map: SeatMap,
         *,
+        seat_counts: SeatCounts,
         admin_token: str,
         secure: bool,
     ) -> None:
         self._store = AdminStore(db)
-        self._waiting_room, self._seat_map = waiting_room, seat_map
+        self._waiting_room, self._seat_counts = waiting_room, seat_counts
         self.operators = Operators(self._store, keys, admin_token, secure=secure)
 
     def routes(self) -> list[Route]:
@@ -48,13 +49,13 @@ class Admin:
         """Who is calling. Raises NotOperator."""
         return self.operators.require(connection)
 
-    async def room(self, event_id: str) -> Room:
+    async def room(self, event_id: str) -> RoomSettings:
         """Raises NotFound."""
         return await self._waiting_room.settings(event_id)
 
     async def change_room(
         self, event_id: str, version: int, changes: Mapping[str, object], *, who: str
-    ) -> Room:
+    ) -> RoomSettings:
         """The room after the change, which is in the audit log. Raises NotFound, Changed."""
         before = await self._waiting_room.settings(event_id)
         after = await self._waiting_room.change_settings(event_id, version, **changes)
@@ -67,15 +68,18 @@ class Admin:
         )
         return after
 
+    # An event that is not there is NotFound for each of these.
+
     async def numbers(self, event_id: str) -> dict[str, object]:
         """The queue's and the seats' numbers together, as the protocol names them."""
         queue = await self._waiting_room.numbers(event_id)
-        seats = await self._seat_map.counts(event_id)
+        seats = await self._seat_counts(event_id)
         return {**queue, **seats}
 
     async def calls(self, event_id: str, after: int) -> list[dict[str, object]]:
+        await self._waiting_room.settings(event_id)
         return await self._waiting_room.calls(event_id, after)
 
     async def audit(self, event_id: str) -> list[AuditRow]:
-        await self._waiting_room.settings(event_id)  # NotFound for an event that is not there
+        await self._waiting_room.settings(event_id)
         return await self._store.audit(event_id)

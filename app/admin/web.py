@@ -11,9 +11,10 @@ GET   /console/enter/{token}         303 to /console, with a session if the link
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
+from pydantic.alias_generators import to_camel
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -23,10 +24,11 @@ from app.admin.store import AuditRow
 from core.edge import json_reply, read_body
 from core.errors import BadRequest
 from core.ids import EVENT_ID
+from waiting_room.errors import Changed
 
 if TYPE_CHECKING:
     from app.admin.service import Admin
-    from waiting_room.model import Room
+    from waiting_room.model import RoomSettings
 
 NO_STORE = {"cache-control": "no-store"}
 
@@ -68,7 +70,11 @@ class AdminWeb:
         changes = (await read_body(request, RoomChange)).changes()
         if not changes:
             raise BadRequest("name at least one setting", where="body")
-        return _room_reply(await self._admin.change_room(event_id, version, changes, who=who))
+        try:
+            room = await self._admin.change_room(event_id, version, changes, who=who)
+        except Changed as exc:  # with the values of now as this API names them
+            raise Changed(room_json(await self._admin.room(event_id))) from exc
+        return _room_reply(room)
 
     async def numbers(self, _: Request, event_id: str, __: str) -> Response:
         return json_reply(await self._admin.numbers(event_id), headers=NO_STORE)
@@ -77,7 +83,8 @@ class AdminWeb:
         after = request.query_params.get("after", "-1")
         if not _PLACE.fullmatch(after):
             raise BadRequest("a place is a whole number", where="after")
-        return json_reply(await self._admin.calls(event_id, int(after)), headers=NO_STORE)
+        calls = await self._admin.calls(event_id, int(after))
+        return json_reply([_call_json(call) for call in calls], headers=NO_STORE)
 
     async def audit(self, _: Request, event_id: str, __: str) -> Response:
         rows = await self._admin.audit(event_id)
@@ -107,14 +114,13 @@ def _if_match(request: Request) -> int:
     return int(match[1])
 
 
-def _room_reply(room: Room) -> Response:
+def _room_reply(room: RoomSettings) -> Response:
     headers = {"etag": f'"{room.version}"', **NO_STORE}
     return json_reply(room_json(room), headers=headers)
 
 
-def room_json(room: Room) -> dict[str, object]:
+def room_json(room: RoomSettings) -> dict[str, object]:
     return {
-        "eventId": room.event_id,
         "mode": room.mode,
         "perMinute": room.per_minute,
         "maxActive": room.max_active,
@@ -126,6 +132,10 @@ def room_json(room: Room) -> dict[str, object]:
         "opensAt": room.opens_at_ms,
         "version": room.version,
     }
+
+
+def _call_json(call: Mapping[str, object]) -> dict[str, object]:
+    return {to_camel(name.removesuffix("_ms")): value for name, value in call.items()}
 
 
 def _audit_json(row: AuditRow) -> dict[str, object]:

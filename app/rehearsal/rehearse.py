@@ -89,6 +89,8 @@ class _Rehearsal:
             try:
                 async with asyncio.timeout(MAX_DURATION_S):
                     await self._send_fans(max_tickets)
+                if looking.done():
+                    looking.result()  # raises: an audit without looks would prove nothing
             finally:
                 looking.cancel()
                 await asyncio.gather(looking, return_exceptions=True)
@@ -161,6 +163,8 @@ class _Rehearsal:
                     called_at_ms=row["calledAt"],
                 )
                 calls[call.place, call.subject, call.called_at_ms] = call
+            if page[-1]["place"] <= after:
+                return list(calls.values())
             after = page[-1]["place"]
 
     async def _get(self, path: str) -> Any:
