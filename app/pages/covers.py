@@ -56,7 +56,7 @@ def _waves(digest: bytes) -> Iterator[str]:
     height = 14 + digest[2] % 26
     for i in range(11):
         y = 10 + i * 26
-        bends = " ".join(f"t80 {0}" for _ in range(8))
+        bends = " ".join("t80 0" for _ in range(8))
         opacity = 0.12 + 0.4 * digest[3 + i] / 255
         x = -80 + (i * digest[15]) % 80
         yield (
@@ -71,7 +71,10 @@ def _dots(digest: bytes) -> Iterator[str]:
         byte = digest[(i * 7 + i // 13) % len(digest)]
         x, y = 15 + (i % 22) * 29, 14 + (i // 22) * 28
         opacity = 0.08 + 0.5 * ((byte ^ (i * 37)) % 256 / 255) ** 3
-        yield f'<circle cx="{x}" cy="{y}" r="8" fill="#ffffff" stroke="none" opacity="{opacity:.2f}"/>'
+        yield (
+            f'<circle cx="{x}" cy="{y}" r="8" fill="#ffffff" stroke="none" '
+            f'opacity="{opacity:.2f}"/>'
+        )
 
 
 def _beams(digest: bytes) -> Iterator[str]:

@@ -17,11 +17,24 @@ SHORT_ID_CHARACTERS = 8
 
 # tone, headline, text
 STATUS = {
-    "pending": ("warn", "Payment under way", "The bank has not answered yet. The seats are yours until it does. You may close this page: it shows the outcome whenever you come back."),
+    "pending": (
+        "warn",
+        "Payment under way",
+        "The bank has not answered yet. The seats are yours until it does. You may close this "
+        "page: it shows the outcome whenever you come back.",
+    ),
     "confirmed": ("good", "Confirmed", "You are going. Show one code per person at the door."),
-    "cancelled": ("bad", "Cancelled", "This order was not completed. Nothing was charged, and the seats are free again."),
-    "revoked": ("bad", "Revoked", "This order was taken back after it was confirmed. What was charged is refunded."),
-}  # fmt: skip
+    "cancelled": (
+        "bad",
+        "Cancelled",
+        "This order was not completed. Nothing was charged, and the seats are free again.",
+    ),
+    "revoked": (
+        "bad",
+        "Revoked",
+        "This order was taken back after it was confirmed. What was charged is refunded.",
+    ),
+}
 
 
 def order_view(document: Mapping[str, Any]) -> dict[str, object]:

@@ -16,13 +16,29 @@ Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 # What happened, what is safe, what to do.
 PROBLEMS = {
-    404: ("There is nothing here", "The address may be old, or the order belongs to another browser."),
-    401: ("This needs a console link", "The server prints a one-time link when it starts. Open it in this browser."),
+    404: (
+        "There is nothing here",
+        "The address may be old, or the order belongs to another browser.",
+    ),
+    401: (
+        "This needs a console link",
+        "The server prints a one-time link when it starts. Open it in this browser.",
+    ),
     405: ("This address takes no such call", "Go back to the events."),
-    429: ("Too much at once", "Your place and your seats are kept. Wait a moment; this page tries again."),
-    503: ("One moment", "A part of the shop is not answering. Nothing is lost: places, holds and orders are kept. This page tries again by itself."),
-}  # fmt: skip
-ELSE = ("Something broke on our side", "Nothing you did. You were not charged by this page; your place is kept. Try again.")  # fmt: skip
+    429: (
+        "Too much at once",
+        "Your place and your seats are kept. Wait a moment; this page tries again.",
+    ),
+    503: (
+        "One moment",
+        "A part of the shop is not answering. Nothing is lost: places, holds and orders are "
+        "kept. This page tries again by itself.",
+    ),
+}
+ELSE = (
+    "Something broke on our side",
+    "Nothing you did. This page charged nothing and your place is kept. Try again.",
+)
 RETRY_S = 5
 
 _environment = Environment(
@@ -45,18 +61,19 @@ def page(
 
 def problem_page(status: int, retry_after: str | None = None) -> Response:
     headline, text = PROBLEMS.get(status, ELSE)
-    again = status in {429, 503}
+    waits = status in {429, 503}
+    ours = waits or status >= HTTPStatus.INTERNAL_SERVER_ERROR
     return page(
         "problem.html",
         status,
         {"retry-after": retry_after} if retry_after else None,
-        status=f"{status} {HTTPStatus(status).phrase}",
+        number=f"{status} {HTTPStatus(status).phrase}",
         headline=headline,
         text=text,
-        retry_s=(retry_after or RETRY_S) if again else None,
-        way_out="" if again or status >= HTTPStatus.INTERNAL_SERVER_ERROR else "/",
-        way_out_text="Try again" if again or status >= HTTPStatus.INTERNAL_SERVER_ERROR else "See all events",
-    )  # fmt: skip
+        retry_s=(retry_after or RETRY_S) if waits else None,
+        way_out="" if ours else "/",  # '' is this page again
+        way_out_text="Try again" if ours else "See all events",
+    )
 
 
 def as_page(handler: Handler) -> Handler:

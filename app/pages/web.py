@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -182,18 +183,24 @@ class Pages:
 
     async def _truth(self, event: Event) -> Truth:
         """The catalogue's part of the truth is shown even when the live part does not answer."""
-        known = {
-            "mode": event.mode,
-            "opens_at_ms": event.opens_at_ms,
-            "seats": event.seats,
-            "cancelled": event.cancelled,
-        }
+        sale = Sale(
+            mode=event.mode,
+            opens_at_ms=event.opens_at_ms,
+            seats=event.seats,
+            cancelled=event.cancelled,
+        )
         try:
             numbers, free = await self._numbers(event.event_id), await self._free(event.event_id)
         except AppError:
-            return truth(Sale(**known), _now_ms())
-        live = {"waiting": numbers["waiting"], "per_minute": numbers["perMinute"]}
-        return truth(Sale(**known, **live, paused=numbers["paused"], free=free), _now_ms())
+            return truth(sale, _now_ms())
+        live = replace(
+            sale,
+            waiting=numbers["waiting"],
+            per_minute=numbers["perMinute"],
+            paused=numbers["paused"],
+            free=free,
+        )
+        return truth(live, _now_ms())
 
 
 def _now_ms() -> int:
