@@ -161,7 +161,7 @@ function announce() {
   calledAt = now();
   $("#accept").disabled = false;
   $("#accept").hidden = false;
-  navigator.vibrate?.([200, 100, 200]);
+  if (navigator.userActivation?.hasBeenActive) navigator.vibrate?.([200, 100, 200]);
   chime();
   requestAnimationFrame(() => $("#accept").focus({ preventScroll: true }));
 }

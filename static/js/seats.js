@@ -16,6 +16,7 @@ const { event: eventId, currency, maxTickets } = document.body.dataset;
 const RENEW_MS = 60_000;
 const ZOOM_STEP = 1.7;
 const FINGER_PX = 22;
+const CLOSE_PX = 14; // a tapped section comes at least so near, seat to seat
 const categories = $$(".legend button").map((button) => ({ id: button.dataset.category, name: button.dataset.name, price: Number(button.dataset.price) }));
 const canvas = $(".stage canvas"), tip = $(".tip");
 let live = { up: false, heardAt: 0 };
@@ -98,7 +99,7 @@ function filter(at) {
 function tapped(px, py, pointer) {
   const [x, y] = camera.toPlan(px, py);
   const section = plan.sectionAt(x, y);
-  if (section && !painter.showsSeats(section)) return camera.show(section.box, 32);
+  if (section && !painter.showsSeats(section)) return camera.closeUp(section.box, section.pitch, CLOSE_PX, x, y);
   const seat = plan.seatAt(x, y, pointer === "touch" ? Math.min(FINGER_PX / camera.scale, section?.pitch ?? 0) : 0);
   return seat >= 0 ? toggle(seat) : undefined;
 }

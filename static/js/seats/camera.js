@@ -41,6 +41,16 @@ export class Camera {
     this.#settle();
   }
 
+  // As `show`, but at least so near that neighbours `pitch` apart are `px` apart on the screen.
+  closeUp(box, pitch, px, x, y) {
+    this.show(box, 32);
+    if (pitch * this.scale >= px) return;
+    this.scale = px / pitch;
+    this.x = this.width / 2 - x * this.scale;
+    this.y = this.height / 2 - y * this.scale;
+    this.#settle();
+  }
+
   zoom(factor, px = this.width / 2, py = this.height / 2) {
     const least = this.#whole() * 0.9, most = MOST_PITCH_PX / this.#pitch();
     const scale = Math.min(Math.max(this.scale * factor, least), Math.max(most, least));

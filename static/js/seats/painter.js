@@ -139,21 +139,23 @@ export class Painter {
     c.restore();
   }
 
+  // Name and price, as much of it as fits.
   #label(c, section) {
-    const { scale } = this.camera, near = this.showsSeats(section);
-    const room = (section.box[2] - section.box[0]) * scale;
-    if (near || room < 26) return;
+    const { scale } = this.camera;
+    if (this.showsSeats(section)) return;
     const free = this.#states.free[section.at];
     const price = free ? `from ${money(this.#categories[section.category].price, this.#currency)}` : "sold out";
-    const size = Math.max(10, Math.min(15, room / 6));
-    const tall = (section.box[3] - section.box[1]) * scale > 2.6 * size && room > 62;
-    c.font = `600 ${size / scale}px ${FONT}`;
+    const room = Math.min(section.side * 1.25, section.box[2] - section.box[0]);
+    const size = Math.max(10, Math.min(15, (room * scale) / 6)) / scale;
     c.textAlign = "center";
     c.textBaseline = "middle";
-    this.#words(c, shorter(c, section.name, (room * 0.86) / scale), section.cx, section.cy - (tall ? (0.6 * size) / scale : 0));
-    if (!tall) return;
-    c.font = `400 ${(size * 0.85) / scale}px ${FONT}`;
-    this.#words(c, price, section.cx, section.cy + (0.65 * size) / scale);
+    c.font = `400 ${size * 0.85}px ${FONT}`;
+    const both = c.measureText(price).width < room && section.side > 2.6 * size;
+    c.font = `600 ${size}px ${FONT}`;
+    this.#words(c, shorter(c, section.name, room), section.cx, section.cy - (both ? 0.6 * size : 0));
+    if (!both) return;
+    c.font = `400 ${size * 0.85}px ${FONT}`;
+    this.#words(c, price, section.cx, section.cy + 0.65 * size);
   }
 
   #words(c, text, x, y) {

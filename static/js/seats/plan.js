@@ -87,7 +87,7 @@ function boxOf(outline) {
   return box;
 }
 
-// The middle of the area, where a label sits well; of the box, should the outline have no area.
+// The middle of the area, where a label sits well, and the side of a square of its size; of the box, should the outline have no area.
 function centre(outline, box) {
   let area = 0, cx = 0, cy = 0;
   for (let i = 0; i < outline.length; i += 2) {
@@ -97,8 +97,8 @@ function centre(outline, box) {
     cx += (outline[i] + outline[j]) * cross;
     cy += (outline[i + 1] + outline[j + 1]) * cross;
   }
-  if (Math.abs(area) < 1e-6) return { cx: (box[0] + box[2]) / 2, cy: (box[1] + box[3]) / 2 };
-  return { cx: cx / (3 * area), cy: cy / (3 * area) };
+  if (Math.abs(area) < 1e-6) return { cx: (box[0] + box[2]) / 2, cy: (box[1] + box[3]) / 2, side: 0 };
+  return { cx: cx / (3 * area), cy: cy / (3 * area), side: Math.sqrt(Math.abs(area) / 2) };
 }
 
 const inBox = (box, x, y, margin = 0) =>
