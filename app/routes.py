@@ -36,11 +36,11 @@ OWN = {("GET", "/bookings/{booking_id}")}  # needs only ownership; anything else
 def every_route(services: Services) -> list[BaseRoute]:
     return [
         *services.health.routes(),  # /health/*, /metrics
-        *services.catalogue_web.routes(),  # /events/search, /events/{event_id}
-        *services.waiting_room.routes(),  # /events/{event_id}/queue…, /.well-known/jwks.json
-        *services.seat_map.routes(),  # /events/{event_id}/plan, /seats, /seats/stream
+        *services.catalogue.routes(),  # /events/search, /events/{event_id}
+        *services.queue.routes(),  # /events/{event_id}/queue…, /.well-known/jwks.json
+        *services.map.routes(),  # /events/{event_id}/plan, /seats, /seats/stream
         *services.checkout.routes(),  # /events/{event_id}/holds…, /bookings/…
-        *services.admin.routes(),  # /admin/…
+        *services.admin.routes(),  # /admin/…, /console/enter/{token}
         *services.pages.routes(),  # /, /e/…, /orders/…, /console
         Mount("/static", StaticFiles(directory=STATIC), name="static"),
     ]

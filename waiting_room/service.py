@@ -30,13 +30,12 @@ from waiting_room.rooms import Rooms
 from waiting_room.store import QueueStore
 from waiting_room.views import EventView, queue_state
 
-
 T = TypeVar("T")
 
 
 class WaitingRoom:
-    def __init__(self, redis: Redis, db: Db, keys: Keys, node: str) -> None:
-        self._redis, self.node = redis, node
+    def __init__(self, redis: Redis, db: Db, keys: Keys) -> None:
+        self._redis = redis
         self.rooms = Rooms(db)
         self.store = QueueStore(redis)
         self.passes = Passes(keys)
@@ -44,8 +43,8 @@ class WaitingRoom:
         self.hub = Hub(self)
 
     @classmethod
-    def build(cls, redis: Redis, db: Db, keys: Keys, node: str) -> WaitingRoom:
-        return cls(redis, db, keys, node)
+    def build(cls, redis: Redis, db: Db, keys: Keys) -> WaitingRoom:
+        return cls(redis, db, keys)
 
     async def start(self) -> None:
         await self.hub.start()
@@ -142,6 +141,10 @@ class WaitingRoom:
     async def settings(self, event_id: str) -> RoomSettings:
         room, _ = await self.rooms.get(event_id)
         return room
+
+    async def mode(self, event_id: str) -> str:
+        """From the node's copy."""
+        return (await self.hub.view(event_id)).room.mode
 
     async def change_settings(
         self, event_id: str, expected_version: int, **changes: Any

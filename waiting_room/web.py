@@ -14,16 +14,16 @@ from typing import Any
 
 import orjson
 from pydantic import Field
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from core.edge import Body, json_reply, read_body, socket_close_code
-from core.errors import AppError, NotFound, TooMany
-from core.ids import EVENT_ID
+from core.errors import AppError, TooMany
 from core.live.sockets import LiveSocket, serve
 from core.visitor import visitor_of
+from waiting_room.gate import event_id_of, pass_cookie
 from waiting_room.passes import MAX_SLIP_CHARACTERS
 from waiting_room.service import WaitingRoom
 
@@ -107,24 +107,6 @@ class QueueWeb:
                 secure=self._secure,
             )
         return reply
-
-
-def pass_cookie(event_id: str) -> str:
-    return f"onsale_pass_{event_id}"
-
-
-def pass_of(request: HTTPConnection, event_id: str) -> str:
-    """The pass a caller presents: a bearer token, else the cookie; '' for none."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token if scheme.lower() == "bearer" else request.cookies.get(pass_cookie(event_id), "")
-
-
-def event_id_of(connection: HTTPConnection) -> str:
-    """The event id in the path. Raises NotFound when it can't be one."""
-    text: str = connection.path_params["event_id"]
-    if not EVENT_ID.fullmatch(text):
-        raise NotFound(text)
-    return text
 
 
 def _understood(text: str) -> bool:

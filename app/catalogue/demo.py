@@ -20,6 +20,7 @@ from core.edge import Body
 from seatmap import generators
 from seatmap.plan import Plan
 
+CROWD_EVENT = "ev_arena"  # where the demo crowd goes
 COPY_TIMEOUT_S = 60.0
 HOLD_MS = 8 * 60_000
 ACCEPT_MS = 60_000

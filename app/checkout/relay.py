@@ -11,7 +11,7 @@ import logging
 
 from core.db import Db, load_queries
 from core.errors import StoreUnavailable
-from seatmap.model import AVAILABLE, CLAIMED, SOLD, Fate
+from seatmap.model import Fate
 from seatmap.service import SeatMap
 
 log = logging.getLogger(__name__)
@@ -19,7 +19,6 @@ log = logging.getLogger(__name__)
 BATCH = 100
 LOOK_EVERY_S = 0.5  # a kick after a commit comes first; this is for other nodes' rows
 RETRY_S = 1.0
-STATES = {"available": AVAILABLE, "claimed": CLAIMED, "sold": SOLD}
 
 
 class Relay:
@@ -57,7 +56,7 @@ class Relay:
                 await self._seat_map.apply(
                     row["event_id"],
                     hold_id=row["hold_id"],
-                    state=STATES[row["state"]],
+                    state=row["state"],
                     fates=fates,
                 )
             await tx.execute(self._sql["outbox_done"], [row["outbox_id"] for row in rows])

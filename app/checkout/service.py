@@ -18,6 +18,7 @@ from app.payments.gateway import SandboxGateway
 from core.db import Db
 from core.signing import Keys
 from seatmap.service import SeatMap
+from waiting_room.gate import Gate
 from waiting_room.service import WaitingRoom
 
 
@@ -38,11 +39,11 @@ class Checkout:
         self.holds = Holds(db, seat_map, room)
         self.bookings = Bookings(db, seat_map, room, self.holds, store, driver, self.relay.kick)
         self.recovery = Recovery(store, driver, self.relay.kick)
-        self._web = CheckoutWeb(catalogue, room, self.holds, self.bookings)
+        self.web = CheckoutWeb(catalogue, Gate(room), self.holds, self.bookings)
         self._tasks: list[asyncio.Task[None]] = []
 
     def routes(self) -> list[Route]:
-        return self._web.routes()
+        return self.web.routes()
 
     async def start(self) -> None:
         self._tasks = [

@@ -28,8 +28,7 @@ from core.ids import HoldId, Subject, is_id, new_id, ticket_id
 from core.visitor import visitor_of
 from seatmap.errors import NoHold
 from seatmap.model import MAX_ALTERNATIVES, MAX_SEATS_A_HOLD
-from waiting_room.service import WaitingRoom
-from waiting_room.web import event_id_of, pass_of
+from waiting_room.gate import Gate, event_id_of
 
 MAX_EMAIL_CHARACTERS = 254
 MAX_KEY_CHARACTERS = 64
@@ -70,10 +69,8 @@ class BookingBody(Body):
 
 
 class CheckoutWeb:
-    def __init__(
-        self, catalogue: Catalogue, room: WaitingRoom, holds: Holds, bookings: Bookings
-    ) -> None:
-        self._catalogue, self._room = catalogue, room
+    def __init__(self, catalogue: Catalogue, gate: Gate, holds: Holds, bookings: Bookings) -> None:
+        self._catalogue, self._gate = catalogue, gate
         self._holds, self._bookings = holds, bookings
 
     def routes(self) -> list[Route]:
@@ -87,7 +84,7 @@ class CheckoutWeb:
         ]
 
     async def hold(self, request: Request) -> Response:
-        event_id, subject = await self._gate(request)
+        event_id, subject = await self._admitted(request)
         body = parse_body(await read_bytes(request), HoldBody)
         choices = body.alternatives or [body.ticket_ids or []]
         hold_id = HoldId(body.hold_id or new_id("hd"))
@@ -95,14 +92,14 @@ class CheckoutWeb:
         return json_reply(hold_json(event_id, held), 201)
 
     async def mine(self, request: Request) -> Response:
-        event_id, subject = await self._gate(request)
+        event_id, subject = await self._admitted(request)
         held = await self._holds.mine(event_id, subject)
         if held is None:
             raise NoHold(event_id)
         return json_reply(hold_json(event_id, held), headers={"cache-control": "no-store"})
 
     async def release(self, request: Request) -> Response:
-        event_id, subject = await self._gate(request)
+        event_id, subject = await self._admitted(request)
         hold_id = request.path_params["hold_id"]
         if not is_id("hd", hold_id):
             raise BadRequest("not a hold id", where="holdId")
@@ -110,7 +107,7 @@ class CheckoutWeb:
         return Response(status_code=204)
 
     async def book(self, request: Request) -> Response:
-        event_id, subject = await self._gate(request)
+        event_id, subject = await self._admitted(request)
         raw = await read_bytes(request)
         body = parse_body(raw, BookingBody)
         key = request.headers.get("idempotency-key", "")
@@ -126,18 +123,19 @@ class CheckoutWeb:
         return Response(answer, status, media_type=kind)
 
     async def booking(self, request: Request) -> Response:
-        booking_id = request.path_params["booking_id"]
-        booking, tickets = await self._bookings.own(booking_id, visitor_of(request))
-        event = await self._catalogue.event(booking.event_id)
-        names = await self._catalogue.seat_names(event.plan_id)
-        body = booking_json(booking, tickets, names)
+        body = await self.own_booking(request.path_params["booking_id"], visitor_of(request))
         return json_reply(body, headers={"cache-control": "no-store"})
 
-    async def _gate(self, request: Request) -> tuple[str, Subject]:
-        """Nobody comes further without a good pass and a live admission."""
-        event_id, subject = event_id_of(request), visitor_of(request)
-        await self._room.require_admission(event_id, subject, pass_of(request, event_id))
-        return event_id, subject
+    async def own_booking(self, booking_id: str, subject: str) -> dict[str, Any]:
+        """One's own booking as the API shows it. Raises NotFound for anybody else's."""
+        booking, tickets = await self._bookings.own(booking_id, subject)
+        event = await self._catalogue.event(booking.event_id)
+        names = await self._catalogue.seat_names(event.plan_id)
+        return booking_json(booking, tickets, names)
+
+    async def _admitted(self, request: Request) -> tuple[str, Subject]:
+        event_id = event_id_of(request)
+        return event_id, await self._gate(request, event_id)
 
 
 def booking_json(booking: Booking, tickets: list[Any], names: Any) -> dict[str, Any]:

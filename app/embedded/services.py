@@ -41,7 +41,7 @@ class EmbeddedServices:
 
     Args:
         durable: False for tests: quicker, and loses its data when the machine goes down.
-        kinds: Which servers; one whose address is configured needs none here.
+        kinds: Which servers: those whose address is not configured. None, and nothing is done.
         redis_program: Another Redis or Valkey server than the wheel's.
         identity: Who the servers run as; None chooses what fits this machine.
     """
@@ -108,6 +108,8 @@ class EmbeddedServices:
         self._keepers["valkey"].restart()
 
     def _start(self) -> None:
+        if not self._kinds:
+            return  # nothing to run, and so nothing to lock: nodes may share the folder
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.data_dir.chmod(0o700)
         lock_fd = lock.take(self.data_dir, self._undo)

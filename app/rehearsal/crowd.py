@@ -11,9 +11,9 @@ import contextlib
 import random
 import signal
 
+from app.catalogue.demo import CROWD_EVENT
 from app.rehearsal.fan import Diary, Outcome, Sale, Wish, live
 
-EVENT_ID = "ev_arena"
 MAX_FANS = 90  # at a time: the demo's cap of 60, and a queue of some thirty
 ARRIVALS_PER_S = 1.5
 MAX_LIFE_S = 6 * 3600
@@ -37,7 +37,7 @@ async def _until_told(url: str) -> None:
         loop.add_signal_handler(told, task.cancel)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(MAX_LIFE_S):
-            await _arrive(Sale(url, EVENT_ID), random.Random())
+            await _arrive(Sale(url, CROWD_EVENT), random.Random())
 
 
 async def _arrive(sale: Sale, rng: random.Random) -> None:

@@ -9,6 +9,7 @@ from app.checkout.errors import EventClosed, OtherEvent, SameTicketTwice
 from core.db import Db, load_queries
 from core.errors import BadRequest
 from core.ids import HoldId, Subject, parse_ticket_id, ticket_id
+from seatmap.errors import NoHold
 from seatmap.model import Alternative, Hold
 from seatmap.service import SeatMap
 from waiting_room.keys import admission_key
@@ -46,7 +47,10 @@ class Holds:
         return held
 
     async def mine(self, event_id: str, subject: Subject) -> Hold | None:
-        return await self._seat_map.mine(event_id, subject=subject)
+        try:
+            return await self._seat_map.mine(event_id, subject)
+        except NoHold:
+            return None
 
     async def release(self, event_id: str, subject: Subject, hold_id: HoldId) -> None:
         """Safe to repeat. Raises HoldEnded while a booking is taking it."""

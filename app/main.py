@@ -1,0 +1,166 @@
+"""The composition root: the only place that builds clients, stores, services and tasks.
+
+`Node` is one server process; all are equal. `Node.open` builds it, `Node.app` is the ASGI
+application, whose lifespan starts and stops the services.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+
+from app.admin.service import Admin
+from app.catalogue import demo
+from app.catalogue.store import Catalogue
+from app.catalogue.web import CatalogueWeb
+from app.checkout.service import Checkout
+from app.health import Health
+from app.pages.web import Pages
+from app.payments.gateway import SandboxGateway
+from app.routes import every_route, exception_handlers
+from config.settings import Settings
+from core import db as postgres
+from core import redis as redis_client
+from core.db import Db
+from core.guards import Guards
+from core.live.sse import Drain
+from core.migrate import require_schema
+from core.signing import Keys
+from core.visitor import VisitorMiddleware
+from seatmap.service import SeatMap
+from seatmap.web import SeatMapWeb
+from waiting_room.gate import Gate
+from waiting_room.service import WaitingRoom
+from waiting_room.web import QueueWeb
+
+
+@dataclass(frozen=True, kw_only=True)
+class Addresses:
+    """Where the stores are, once it is settled who runs them."""
+
+    redis_url: str
+    database_url: str
+    gateway_socket: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """Everything that routes may use."""
+
+    catalogue: CatalogueWeb
+    waiting_room: WaitingRoom
+    queue: QueueWeb
+    seat_map: SeatMap
+    map: SeatMapWeb
+    checkout: Checkout
+    admin: Admin
+    pages: Pages
+    health: Health
+
+
+class Node:
+    """One server process. Open it, serve `app`, close it."""
+
+    def __init__(self, redis: Redis, db: Db, services: Services, app: Starlette) -> None:
+        self._redis, self._db, self.services, self.app = redis, db, services, app
+        self.drain: Drain = app.state.drain
+
+    @classmethod
+    async def open(
+        cls, settings: Settings, addresses: Addresses, *, secret: str, admin_token: str
+    ) -> Node:
+        """Connects and checks versions; starts nothing. Raises TooOld or StoreUnavailable."""
+        redis = redis_client.connect(addresses.redis_url)
+        await redis_client.require_version(redis)
+        db = await Db.open(addresses.database_url)
+        await postgres.require_version(db)
+        keys, drain = Keys(secret), Drain()
+        await require_schema(db)
+        built = _build(redis, db, keys, drain, addresses, admin_token, settings)
+        return cls(redis, db, built, _application(built, keys, drain, settings))
+
+    async def seed_demo(self) -> None:
+        """The demo events, once. Before `app` is served: tasks look at events at their start."""
+        await demo.seed(self._db, datetime.now(UTC))
+
+    async def close(self) -> None:
+        await self._db.close()
+        await self._redis.aclose()
+
+
+def _build(
+    redis: Redis,
+    db: Db,
+    keys: Keys,
+    drain: Drain,
+    addresses: Addresses,
+    admin_token: str,
+    settings: Settings,
+) -> Services:
+    catalogue = Catalogue(db)
+    room, seat_map = WaitingRoom.build(redis, db, keys), SeatMap.build(redis, db)
+    gateway = SandboxGateway(addresses.gateway_socket)
+    checkout = Checkout(db, catalogue, seat_map, room, gateway, keys)
+    secure = settings.secure_cookies
+    admin = Admin(
+        db, keys, room, seat_counts=seat_map.counts, admin_token=admin_token, secure=secure
+    )
+
+    async def free(event_id: str) -> int:
+        return (await seat_map.counts(event_id))["available"]
+
+    pages = Pages(
+        catalogue,
+        numbers=room.numbers,
+        free=free,
+        booking=checkout.web.own_booking,
+        require_operator=admin.require_operator,
+        demo=settings.demo,
+        crowd=frozenset({demo.CROWD_EVENT} if settings.demo and settings.crowd else ()),
+    )
+    return Services(
+        catalogue=CatalogueWeb(catalogue),
+        waiting_room=room,
+        queue=QueueWeb(room, secure=secure),
+        seat_map=seat_map,
+        map=SeatMapWeb(seat_map, Gate(room).stream),
+        checkout=checkout,
+        admin=admin,
+        pages=pages,
+        health=Health(redis, db, drain, CollectorRegistry()),
+    )
+
+
+def _application(services: Services, keys: Keys, drain: Drain, settings: Settings) -> Starlette:
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as running:
+            for service in (services.seat_map, services.waiting_room, services.checkout):
+                await service.start()
+                running.push_async_callback(service.stop)
+            services.health.started = True
+            yield
+
+    app = Starlette(
+        routes=every_route(services),
+        exception_handlers=exception_handlers(),
+        middleware=[
+            Middleware(
+                Guards,
+                public_url=settings.public_url,
+                max_connections=settings.max_connections,
+            ),
+            Middleware(VisitorMiddleware, keys, secure=settings.secure_cookies),
+        ],
+        lifespan=lifespan,
+    )
+    app.state.drain = drain
+    return app

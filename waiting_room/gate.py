@@ -1,0 +1,48 @@
+"""The gate: nobody comes further without a good pass and a live admission."""
+
+from __future__ import annotations
+
+from starlette.requests import HTTPConnection
+
+from core.errors import NotFound
+from core.ids import EVENT_ID, Subject
+from core.visitor import visitor_of
+from waiting_room.service import WaitingRoom
+
+
+class Gate:
+    """Raises NotAdmitted, a Pass… error, or StoreUnavailable when the check can't be made."""
+
+    def __init__(self, room: WaitingRoom) -> None:
+        self._room = room
+
+    async def __call__(self, connection: HTTPConnection, event_id: str) -> Subject:
+        """The fan who may go on. For holds and bookings."""
+        subject = visitor_of(connection)
+        await self._room.require_admission(event_id, subject, pass_of(connection, event_id))
+        return subject
+
+    async def stream(self, connection: HTTPConnection, event_id: str) -> None:
+        """For the live map, which is open to everybody while the room is off."""
+        if (await self._room.mode(event_id)) != "off":
+            await self(connection, event_id)
+
+
+def pass_cookie(event_id: str) -> str:
+    return f"onsale_pass_{event_id}"
+
+
+def pass_of(connection: HTTPConnection, event_id: str) -> str:
+    """The pass a caller presents: a bearer token, else the cookie; '' for none."""
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token
+    return connection.cookies.get(pass_cookie(event_id), "")
+
+
+def event_id_of(connection: HTTPConnection) -> str:
+    """The event id in the path. Raises NotFound when it can't be one."""
+    text: str = connection.path_params["event_id"]
+    if not EVENT_ID.fullmatch(text):
+        raise NotFound(text)
+    return text
