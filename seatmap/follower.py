@@ -101,7 +101,7 @@ class Follower:
             held=count[HELD],
             claimed=count[CLAIMED],
             sold=count[SOLD],
-            off_sale=count[OFF_SALE],
+            offSale=count[OFF_SALE],
         )
 
     async def subscribe(self, at: Cursor | None) -> Subscription:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from core.ids import HoldId, Subject
 
@@ -46,13 +46,12 @@ class Fate:
     rev: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """How many seats are in each state. They add up to `seats`."""
+class Counts(TypedDict):
+    """How many seats are in each state, as the operator API names them. They add up to `seats`."""
 
     seats: int
     available: int
     held: int
     claimed: int
     sold: int
-    off_sale: int
+    offSale: int
