@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
+from pydantic.alias_generators import to_camel
 from starlette.requests import HTTPConnection
 from starlette.routing import Route
 
@@ -63,8 +64,8 @@ class Admin:
             who,
             ROOM_CHANGED,
             event_id,
-            before={name: getattr(before, name) for name in changes},
-            after={name: getattr(after, name) for name in changes},
+            before=_shown(before, changes),
+            after=_shown(after, changes),
         )
         return after
 
@@ -83,3 +84,8 @@ class Admin:
     async def audit(self, event_id: str) -> list[AuditRow]:
         await self._waiting_room.settings(event_id)
         return await self._store.audit(event_id)
+
+
+def _shown(room: RoomSettings, names: Iterable[str]) -> dict[str, object]:
+    """Settings as the API names them."""
+    return {to_camel(name.replace("_at_ms", "_at")): getattr(room, name) for name in names}
