@@ -73,6 +73,7 @@ class Admin:
 
     async def numbers(self, event_id: str) -> dict[str, object]:
         """The queue's and the seats' numbers together, as the protocol names them."""
+        await self._waiting_room.settings(event_id)
         queue = await self._waiting_room.numbers(event_id)
         seats = await self._seat_counts(event_id)
         return {**queue, **seats}
