@@ -7,6 +7,7 @@ undo it. A file that has landed is never edited: yoyo compares nothing, readers 
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -25,6 +26,8 @@ MIGRATIONS = Path(__file__).parents[1] / "app" / "migrations"
 def migrate(database_url: str) -> list[str]:
     """Bring the schema up to date; ids of the migrations that were applied. Safe to repeat."""
     logging.getLogger("yoyo").setLevel(logging.WARNING)
+    # yoyo records who migrated, and getpass raises for a uid without an account: a container's.
+    os.environ.setdefault("LOGNAME", os.environ.get("USER", str(os.getuid())))
     with get_backend(_for_yoyo(database_url)) as backend, backend.lock():
         pending = backend.to_apply(read_migrations(str(MIGRATIONS)))
         backend.apply_migrations(pending)

@@ -52,7 +52,7 @@ class Keys:
                 "kty": "OKP",
                 "crv": "Ed25519",
                 "use": "sig",
-                "alg": "EdDSA",
+                "alg": "Ed25519",
                 "kid": hashlib.sha256(public).hexdigest()[:16],
                 "x": _b64(public),
                 "d": _b64(raw),

@@ -1,6 +1,6 @@
 """Admission passes and slips: what a fan carries to prove a right without us asking a store.
 
-A **pass** is a JWT (RFC 7519) signed with EdDSA, so that a shop elsewhere verifies it with the
+A **pass** is a JWT (RFC 7519) signed with Ed25519, so that a shop elsewhere verifies it with the
 public key of /.well-known/jwks.json. It is bound to fan and event and never outlives the
 admission. A **slip** is the signed copy of a place, for the day Redis loses the queue.
 """
@@ -14,7 +14,7 @@ from core.signing import Keys
 from waiting_room.errors import BadSlip, PassExpired, PassInvalid, PassOtherEvent, PassOtherFan
 
 ISSUER = "onsale"
-ALGORITHMS = ["EdDSA", "Ed25519"]
+ALGORITHMS = ["Ed25519"]  # RFC 9864 names what RFC 8037 called EdDSA
 MAX_PASS_CHARACTERS = 1024
 MAX_SLIP_CHARACTERS = 128
 MAX_DIGITS = 15
@@ -33,7 +33,7 @@ class Passes:
             "iat": now_ms // 1000,
             "exp": ends_ms // 1000,  # rounded down: never after the admission's end
         }
-        header = {"alg": "EdDSA", "typ": "JWT", "kid": self._jwk.kid}
+        header = {"alg": "Ed25519", "typ": "JWT", "kid": self._jwk.kid}
         return jwt.encode(header, claims, self._jwk, algorithms=ALGORITHMS)
 
     def verify(self, text: str, event_id: str, subject: str, *, now_ms: int) -> str:

@@ -68,6 +68,11 @@ def test_one_server_alone_can_be_had(tmp_path):
             _ = services.database_url
 
 
+def test_nodes_that_need_no_server_may_share_a_folder(tmp_path):
+    with EmbeddedServices(tmp_path, kinds=[]), EmbeddedServices(tmp_path, kinds=[]):
+        assert not list(tmp_path.iterdir())
+
+
 def test_nobody_else_gets_in_and_no_port_is_opened(services):
     with psycopg.connect(services.database_url) as connection:
         assert connection.execute("SHOW listen_addresses").fetchone() == ("",)
