@@ -17,7 +17,7 @@ const FONT = "system-ui, sans-serif";
 
 export class Painter {
   #canvas; #context; #plan; #states; #categories; #currency; #colours; #ratio = 1;
-  #all = true; #dirty = new Set(); #asked = false; #lost = new Map();
+  #all = true; #dirty = new Set(); #asked = false; #lost = new Map(); #labels = new Map();
   mine = new Set();
   wanted = new Set();
   filter = null; // the index of the only category shown bright, or null
@@ -83,7 +83,8 @@ export class Painter {
     c.fillStyle = this.#colours.paper;
     c.fillRect(x0, y0, x1 - x0, y1 - y0);
     for (const section of this.#plan.sections) if (this.#visible(section.box)) this.#paintSection(c, section);
-    for (const section of this.#plan.sections) if (this.#visible(section.box)) this.#label(c, section);
+    const placed = [];
+    for (const section of this.#plan.sections) if (this.#visible(section.box)) this.#label(c, section, placed);
   }
 
   #paintDirty(c) {
@@ -139,23 +140,37 @@ export class Painter {
     c.restore();
   }
 
-  // Name and price, as much of it as fits.
-  #label(c, section) {
-    const { scale } = this.camera;
+  // Name and price, or the name, or its last word: the first that fits and touches no label that
+  // is there already. Decided when everything is drawn, kept for the drawing of single sections.
+  #label(c, section, placed = null) {
     if (this.showsSeats(section)) return;
     const free = this.#states.free[section.at];
     const price = free ? `from ${money(this.#categories[section.category].price, this.#currency)}` : "sold out";
     const room = Math.min(section.side * 1.25, section.box[2] - section.box[0]);
-    const size = Math.max(10, Math.min(15, (room * scale) / 6)) / scale;
+    const size = Math.max(10, Math.min(15, (room * this.camera.scale) / 6)) / this.camera.scale;
     c.textAlign = "center";
     c.textBaseline = "middle";
-    c.font = `400 ${size * 0.85}px ${FONT}`;
-    const both = c.measureText(price).width < room && section.side > 2.6 * size;
     c.font = `600 ${size}px ${FONT}`;
-    this.#words(c, shorter(c, section.name, room), section.cx, section.cy - (both ? 0.6 * size : 0));
+    if (placed) this.#labels.set(section, this.#choose(c, section, price, { room, size, placed }));
+    const { name = "", both = false } = this.#labels.get(section) ?? {};
+    if (name) this.#words(c, name, section.cx, section.cy - (both ? 0.6 * size : 0));
     if (!both) return;
     c.font = `400 ${size * 0.85}px ${FONT}`;
     this.#words(c, price, section.cx, section.cy + 0.65 * size);
+  }
+
+  #choose(c, section, price, { room, size, placed }) {
+    const short = section.name.split(" ").at(-1);
+    for (const [name, both] of [[section.name, true], [section.name, false], [short, false]]) {
+      const width = Math.max(c.measureText(name).width, both ? c.measureText(price).width * 0.85 : 0);
+      const half = both ? 1.3 * size : 0.65 * size;
+      const box = [section.cx - width / 2, section.cy - half, section.cx + width / 2, section.cy + half];
+      const touches = placed.some((o) => box[0] < o[2] && box[2] > o[0] && box[1] < o[3] && box[3] > o[1]);
+      if (touches || width > room || 2 * half > section.side) continue;
+      placed.push(box);
+      return { name, both };
+    }
+    return {};
   }
 
   #words(c, text, x, y) {
@@ -334,12 +349,6 @@ function polygon(c, x, y, points) {
   c.closePath();
 }
 const SHAPES = [circle, rounded, diamond, hexagon]; // as the swatches of the legend
-
-function shorter(c, name, width) {
-  if (c.measureText(name).width <= width) return name;
-  const last = name.split(" ").at(-1);
-  return c.measureText(last).width <= width ? last : "";
-}
 
 // Black or white, whichever is read more easily on the colour (WCAG relative luminance).
 function inkOn(hex) {
