@@ -25,7 +25,7 @@ from app.checkout.service import Checkout
 from app.health import Health
 from app.pages.web import Pages
 from app.payments.gateway import SandboxGateway
-from app.routes import every_route, exception_handlers
+from app.routes import Services, every_route, exception_handlers
 from config.settings import Settings
 from core import db as postgres
 from core import redis as redis_client
@@ -49,21 +49,6 @@ class Addresses:
     redis_url: str
     database_url: str
     gateway_socket: Path
-
-
-@dataclass(frozen=True, kw_only=True)
-class Services:
-    """Everything that routes may use."""
-
-    catalogue: CatalogueWeb
-    waiting_room: WaitingRoom
-    queue: QueueWeb
-    seat_map: SeatMap
-    map: SeatMapWeb
-    checkout: Checkout
-    admin: Admin
-    pages: Pages
-    health: Health
 
 
 class Node:

@@ -8,18 +8,25 @@ no list fails that test.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
+from app.admin.service import Admin
+from app.catalogue.web import CatalogueWeb
+from app.checkout.service import Checkout
+from app.health import Health
+from app.pages.web import Pages
 from core.edge import on_app_error, on_bug, on_http_error
 from core.errors import AppError
-
-if TYPE_CHECKING:
-    from app.main import Services
+from seatmap.service import SeatMap
+from seatmap.web import SeatMapWeb
+from waiting_room.service import WaitingRoom
+from waiting_room.web import QueueWeb
 
 STATIC = Path(__file__).parents[1] / "static"
 
@@ -31,6 +38,21 @@ GATED = {
     ("POST", "/bookings/{event_id}"),
 }
 OWN = {("GET", "/bookings/{booking_id}")}  # needs only ownership; anything else is a 404
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """Everything that routes may use."""
+
+    catalogue: CatalogueWeb
+    waiting_room: WaitingRoom
+    queue: QueueWeb
+    seat_map: SeatMap
+    map: SeatMapWeb
+    checkout: Checkout
+    admin: Admin
+    pages: Pages
+    health: Health
 
 
 def every_route(services: Services) -> list[BaseRoute]:
