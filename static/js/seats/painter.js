@@ -96,7 +96,9 @@ export class Painter {
       else if (near.has(section)) near.get(section).push(seat);
       else near.set(section, [seat]);
     }
-    for (const section of far) { this.#paintSection(c, section); this.#label(c, section); }
+    for (const section of far) this.#paintSection(c, section);
+    // A label may reach over its neighbour, which was perhaps just painted.
+    if (far.size) for (const section of this.#plan.sections) if (this.#visible(section.box)) this.#label(c, section);
     for (const [section, seats] of near) {
       c.fillStyle = this.#colours.surface;
       c.beginPath();
