@@ -302,7 +302,7 @@ export class Painter {
 
   #outline(c, seat, r) {
     c.beginPath();
-    circle(c, this.#plan.x[seat], this.#plan.y[seat], r * 1.2);
+    circle(c, this.#plan.x[seat], this.#plan.y[seat], r * 1.1); // within what a wipe clears
     c.strokeStyle = this.#colours.ink;
     c.lineWidth = r * 0.2;
     c.stroke();
