@@ -36,6 +36,8 @@ MAX_MESSAGE_BYTES = 4096
 
 def serve(settings: Settings) -> int:
     """Runs until SIGINT or SIGTERM. Returns the exit code."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave)
     with contextlib.ExitStack() as stack:
         addresses = stack.enter_context(stores(settings))
         migrate(addresses.database_url)
@@ -44,6 +46,15 @@ def serve(settings: Settings) -> int:
             stack.enter_context(_gateway(settings.data_dir, addresses.gateway_socket))
         asyncio.run(_serve(settings, addresses, listener))
     return 0
+
+
+def _leave(*_: object) -> None:
+    """Unwind, so that everything started here is stopped in order.
+
+    While uvicorn serves, the signal is its own; it raises it once more when it has finished,
+    and by default that would end us before the stores and the gateway are stopped.
+    """
+    raise SystemExit(0)
 
 
 @contextlib.contextmanager
