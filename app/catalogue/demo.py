@@ -10,6 +10,7 @@ import gzip
 import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from importlib.resources import files
 
 from pydantic import TypeAdapter
@@ -21,6 +22,7 @@ from seatmap import generators
 from seatmap.plan import Plan
 
 CROWD_EVENT = "ev_arena"  # where the demo crowd goes
+CROWD_EVENT = "ev_arena"  # where the demo crowd goes
 COPY_TIMEOUT_S = 60.0
 HOLD_MS = 8 * 60_000
 ACCEPT_MS = 60_000
@@ -28,9 +30,9 @@ SHOP_MS = 15 * 60_000
 GRACE_MS = 2 * 60_000
 
 PLANS = {
-    "theatre": generators.theatre,
-    "arena": generators.arena,
-    "stadium": generators.stadium,
+    "theatre": cache(generators.theatre),
+    "arena": cache(generators.arena),
+    "stadium": cache(generators.stadium),
 }
 
 
@@ -91,6 +93,8 @@ async def seed(db: Db, now: datetime) -> list[str]:
     sql = load_queries("app.catalogue")
     loaded = []
     for demo in _demo_events():
+        if await db.fetchval(sql["event_known"], demo.event_id):
+            continue  # before its plan is drawn, which takes a while for a stadium
         async with db.transaction() as connection:
             if await _load(connection, sql, demo, now):
                 loaded.append(demo.event_id)
@@ -105,7 +109,7 @@ def _demo_events() -> list[_DemoEvent]:
 async def _load(
     connection: Connection, sql: dict[str, str], demo: _DemoEvent, now: datetime
 ) -> bool:
-    """False when the event was there: its rows are never touched again."""
+    """False when another node loaded it meanwhile: its rows are never touched again."""
     plan = PLANS[demo.plan]()
     venue = demo.venue
     await connection.execute(

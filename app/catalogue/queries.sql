@@ -45,6 +45,9 @@ order by seat_index limit $3;
 -- The plan document, JSON, gzip. $1 plan_id
 select geometry from plan where plan_id = $1;
 
+-- name: event_known
+select exists (select from event where event_id = $1);
+
 -- name: venue_add
 insert into venue (venue_id, name, city, country, time_zone) values ($1, $2, $3, $4, $5)
 on conflict do nothing;
