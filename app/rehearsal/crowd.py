@@ -12,7 +12,6 @@ import random
 import signal
 
 from app.catalogue.demo import CROWD_EVENT
-from app.catalogue.demo import CROWD_EVENT
 from app.rehearsal.fan import Diary, Outcome, Sale, Wish, live
 
 MAX_FANS = 90  # at a time: the demo's cap of 60, and a queue of some thirty

@@ -1,0 +1,279 @@
+"""GET /openapi.json: the JSON API in OpenAPI 3.1.
+
+`OPERATIONS` is the table of every JSON route; a test walks the product's routes and requires each
+to be in it, and each error code to be one of docs/protocol.md. Request bodies come from the
+pydantic models that the routes parse with, so that they can't differ from what is accepted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.admin.model import RoomChange
+from app.catalogue.web import EventQuery, SearchQuery
+from core.edge import HTTP_STATUS, json_reply
+from waiting_room.web import JoinBody
+
+Schema = dict[str, Any]
+
+CACHE_CONTROL: Final = "public, max-age=60"
+EVENT = "/events/{event_id}"
+ADMIN = "/admin/events/{event_id}"
+TEXT: Schema = {"type": "string"}
+INTEGER: Schema = {"type": "integer"}
+OBJECT: Schema = {"type": "object"}
+LIST: Schema = {"type": "array", "items": OBJECT}
+STORES = ("store_unavailable", "repairing")
+PASSES = (
+    *("not_admitted", "pass_invalid", "pass_expired", "pass_other_fan", "pass_other_event"),
+    "no_visitor",
+)
+UNSAFE = ("bad_origin", "body_too_long")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One JSON route. `errors` are the codes it may answer with, besides bad_request."""
+
+    summary: str
+    tag: str
+    ok: tuple[int, ...] = (200,)
+    answer: Schema | None = None  # None: no body
+    body: type[BaseModel] | Schema | None = None
+    query: type[BaseModel] | None = None
+    headers: tuple[str, ...] = ()  # required ones
+    errors: tuple[str, ...] = ()
+
+
+def _fields(*names: str, **typed: Schema) -> Schema:
+    """An object with these fields: text, unless said otherwise."""
+    properties = dict.fromkeys(names, TEXT) | typed
+    return {"type": "object", "properties": properties, "required": sorted(properties)}
+
+
+QUEUE_STATE: Schema = {
+    "type": "object",
+    "required": ["state", "now"],
+    "properties": {
+        "state": {"enum": ["none", "early", "waiting", "called", "admitted"]},
+        **dict.fromkeys(("now", "opensAt", "perMinute", "pollMs", "place", "rank"), INTEGER),
+        **{name: {"type": ["integer", "null"]} for name in ("etaLowMs", "etaHighMs")},
+        **dict.fromkeys(("acceptBy", "endsAt"), INTEGER),
+        **dict.fromkeys(("mode", "pauseReason", "slip", "admissionId", "pass"), TEXT),
+        "paused": {"type": "boolean"},
+    },
+}
+TICKET_IDS: Schema = {"type": "array", "items": TEXT}
+HOLD_REQUEST: Schema = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "holdId": {"type": "string", "pattern": "^hd_[a-z2-7]{26}$"},
+        "ticketIds": TICKET_IDS,
+        "alternatives": {"type": "array", "items": TICKET_IDS},
+    },
+}
+HOLD = _fields("holdId", "eventId", "currency", tickets=LIST, totalMinor=INTEGER, endsAt=INTEGER)
+BOOKING_REQUEST: Schema = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["email", "paymentDetails"],
+    "properties": {
+        "holdId": TEXT,
+        "ticketIds": TICKET_IDS,
+        "email": TEXT,
+        "paymentDetails": _fields("token"),
+    },
+}
+STATUS: Schema = {"enum": ["pending", "confirmed", "cancelled", "revoked"]}
+BOOKING = _fields(
+    *("bookingId", "eventId", "currency", "email"),
+    status=STATUS,
+    reason={"type": ["string", "null"]},
+    totalMinor=INTEGER,
+    tickets=LIST,
+)
+EVENT_PAGE = _fields("eventId", "title", venue=OBJECT, performers=LIST, priceCategories=LIST)
+EVENTS_FOUND = _fields(events=LIST, page=INTEGER, pageSize=INTEGER, total=INTEGER, pages=INTEGER)
+SNAPSHOT = _fields("epoch", "states", version=INTEGER)
+HOLD_ERRORS = ("seats_taken", "other_event", "same_ticket_twice", "too_many_tickets")
+KEY_ERRORS = ("key_missing", "key_reused", "key_in_use")
+BOOKING_ERRORS = ("hold_ended", "hold_differs", "no_hold", "payment_declined")
+
+
+def _queue(summary: str, *errors: str, body: type[BaseModel] | None = None) -> Operation:
+    errors = ("not_found", *errors, *STORES)
+    return Operation(
+        summary=summary, tag="Waiting room", answer=QUEUE_STATE, body=body, errors=errors
+    )
+
+
+def _operator(summary: str, answer: Schema, *errors: str, **more: Any) -> Operation:
+    errors = ("not_operator", "not_found", *errors, *STORES)
+    return Operation(summary=summary, tag="Operators", answer=answer, errors=errors, **more)
+
+
+def _checkout(summary: str, *errors: str, **more: Any) -> Operation:
+    return Operation(summary=summary, tag="Checkout", errors=(*errors, *STORES), **more)
+
+
+def _public(summary: str, tag: str, answer: Schema, *errors: str, **more: Any) -> Operation:
+    return Operation(summary=summary, tag=tag, answer=answer, errors=errors, **more)
+
+
+OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
+    ("GET", "/events/search"): _public(
+        "Find events", "Catalogue", EVENTS_FOUND, "store_unavailable", query=SearchQuery
+    ),
+    ("GET", EVENT): _public(
+        "An event and a page of its tickets",
+        "Catalogue",
+        EVENT_PAGE,
+        "not_found",
+        "store_unavailable",
+        query=EventQuery,
+    ),
+    ("POST", f"{EVENT}/queue"): _queue(
+        "Join; idempotent by fan", "not_open", "bad_slip", *UNSAFE, body=JoinBody
+    ),
+    ("GET", f"{EVENT}/queue"): _queue("Where the fan stands; renews the pass", "no_visitor"),
+    ("POST", f"{EVENT}/queue/accept"): _queue("Accept the call; idempotent", "not_called", *UNSAFE),
+    ("POST", f"{EVENT}/queue/leave"): _queue("Give the place or the admission up", *UNSAFE),
+    ("GET", "/.well-known/jwks.json"): _public("Keys that verify passes", "Waiting room", OBJECT),
+    ("GET", f"{EVENT}/plan"): _public(
+        "The immutable plan", "Seat map", OBJECT, "not_found", "store_unavailable"
+    ),
+    ("GET", f"{EVENT}/seats"): _public(
+        "State of every seat, one digit each", "Seat map", SNAPSHOT, "not_found", *STORES
+    ),
+    ("GET", f"{EVENT}/seats/stream"): _public(
+        "Changes after a version, as server-sent events", "Seat map", TEXT, *PASSES, *STORES
+    ),
+    ("POST", f"{EVENT}/holds"): _checkout(
+        "Hold tickets, all or none",
+        *(*PASSES, *HOLD_ERRORS, *UNSAFE, "not_found", "event_closed"),
+        ok=(201,),
+        answer=HOLD,
+        body=HOLD_REQUEST,
+    ),
+    ("GET", f"{EVENT}/holds/mine"): _checkout("The fan's hold", *PASSES, "no_hold", answer=HOLD),
+    ("DELETE", f"{EVENT}/holds/{{hold_id}}"): _checkout(
+        "Let the seats go", *PASSES, "no_hold", "bad_origin", ok=(204,)
+    ),
+    ("POST", "/bookings/{event_id}"): _checkout(
+        "Pay for a hold",
+        *(*PASSES, *HOLD_ERRORS, *KEY_ERRORS, *BOOKING_ERRORS, *UNSAFE),
+        *("not_found", "event_closed"),
+        ok=(201, 202),
+        answer=_fields("bookingId", status=STATUS),
+        body=BOOKING_REQUEST,
+        headers=("Idempotency-Key",),
+    ),
+    ("GET", "/bookings/{booking_id}"): _checkout("One's own booking", "not_found", answer=BOOKING),
+    ("GET", f"{ADMIN}/admission"): _operator("The room's settings", OBJECT),
+    ("PATCH", f"{ADMIN}/admission"): _operator(
+        "Change the room", OBJECT, "changed", *UNSAFE, body=RoomChange, headers=("If-Match",)
+    ),
+    ("GET", f"{ADMIN}/numbers"): _operator("Queue and seats in numbers", OBJECT),
+    ("GET", f"{ADMIN}/calls"): _operator("The calls after a place", LIST),
+    ("GET", f"{ADMIN}/audit"): _operator("Who changed what", LIST),
+    ("GET", "/health/live"): _public("The process runs", "Health", OBJECT),
+    ("GET", "/health/ready"): _public("The node can serve", "Health", OBJECT),
+    ("GET", "/health/dependencies"): _public("Redis and PostgreSQL answer", "Health", OBJECT),
+    ("GET", "/openapi.json"): _public("This document", "Health", OBJECT),
+}
+
+
+def routes() -> list[Route]:
+    return [Route("/openapi.json", _show, methods=["GET"])]
+
+
+async def _show(_: Request) -> Response:
+    return json_reply(document(), headers={"cache-control": CACHE_CONTROL})
+
+
+@cache
+def document() -> Schema:
+    paths: dict[str, Schema] = {}
+    for (method, path), operation in OPERATIONS.items():
+        paths.setdefault(_camel(path), {})[method.lower()] = _operation(path, operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Onsale", "version": "1"},
+        "paths": paths,
+        "components": {"schemas": {"Problem": _problem()}},
+    }
+
+
+def _problem() -> Schema:
+    codes = {"enum": sorted({*HTTP_STATUS, "method_not_allowed", "internal"})}
+    return _fields("type", "title", code=codes, status=INTEGER, retry={"type": "boolean"})
+
+
+def _operation(path: str, operation: Operation) -> Schema:
+    found: Schema = {
+        "summary": operation.summary,
+        "tags": [operation.tag],
+        "parameters": [*_in_path(path), *_in_query(operation), *_in_headers(operation)],
+        "responses": _responses(operation),
+    }
+    if operation.body is not None:
+        found["requestBody"] = {
+            "content": {"application/json": {"schema": _schema(operation.body)}}
+        }
+    return found
+
+
+def _responses(operation: Operation) -> Schema:
+    answer = operation.answer
+    content = {} if answer is None else {"content": {"application/json": {"schema": answer}}}
+    found: Schema = {str(status): {"description": "Done", **content} for status in operation.ok}
+    problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    by_status: dict[int, list[str]] = {}
+    for code in ("bad_request", *operation.errors):
+        by_status.setdefault(HTTP_STATUS[code], []).append(code)
+    for status, codes in by_status.items():
+        found[str(status)] = {
+            "description": ", ".join(codes),
+            "content": {"application/problem+json": problem},
+        }
+    return found
+
+
+def _schema(body: type[BaseModel] | Schema) -> Schema:
+    return body if isinstance(body, dict) else body.model_json_schema(by_alias=True)
+
+
+def _in_path(path: str) -> list[Schema]:
+    names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+    return [
+        {"name": _camel(name), "in": "path", "required": True, "schema": TEXT} for name in names
+    ]
+
+
+def _in_query(operation: Operation) -> list[Schema]:
+    if operation.query is None:
+        return []
+    properties = operation.query.model_json_schema(by_alias=True)["properties"]
+    return [{"name": name, "in": "query", "schema": properties[name]} for name in properties]
+
+
+def _in_headers(operation: Operation) -> list[Schema]:
+    return [
+        {"name": name, "in": "header", "required": True, "schema": TEXT}
+        for name in operation.headers
+    ]
+
+
+def _camel(path: str) -> str:
+    """`event_id` → `eventId`, within a path too."""
+    for name in ("event", "hold", "booking"):
+        path = path.replace(f"{name}_id", f"{name}Id")
+    return path
