@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
+from app import openapi
 from app.admin.service import Admin
 from app.catalogue.web import CatalogueWeb
 from app.checkout.service import Checkout
@@ -63,6 +64,7 @@ def every_route(services: Services) -> list[BaseRoute]:
         *services.map.routes(),  # /events/{event_id}/plan, /seats, /seats/stream
         *services.checkout.routes(),  # /events/{event_id}/holds…, /bookings/…
         *services.admin.routes(),  # /admin/…, /console/enter/{token}
+        *openapi.routes(),  # /openapi.json
         *services.pages.routes(),  # /, /e/…, /orders/…, /console
         Mount("/static", StaticFiles(directory=STATIC), name="static"),
     ]

@@ -22,7 +22,6 @@ from seatmap import generators
 from seatmap.plan import Plan
 
 CROWD_EVENT = "ev_arena"  # where the demo crowd goes
-CROWD_EVENT = "ev_arena"  # where the demo crowd goes
 COPY_TIMEOUT_S = 60.0
 HOLD_MS = 8 * 60_000
 ACCEPT_MS = 60_000
