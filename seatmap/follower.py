@@ -89,7 +89,7 @@ class Follower:
         """Of the copy as it is: what the channel's head stands for."""
         assert self._cursor is not None, "fresh() or subscribe() first"
         if self._snapshot is None or self._snapshot.cursor != self._cursor:
-            self._snapshot = _snapshot_bytes(self._cursor, self._states)
+            self._snapshot = snapshot_of(self._cursor, self._states)
         return self._snapshot
 
     async def counts(self) -> Counts:
@@ -219,7 +219,7 @@ def snapshot_frame(snapshot: SnapshotBytes) -> bytes:
     return sse.frame("snapshot", snapshot.json, str(snapshot.cursor))
 
 
-def _snapshot_bytes(cursor: Cursor, states: bytes) -> SnapshotBytes:
+def snapshot_of(cursor: Cursor, states: bytes) -> SnapshotBytes:
     body = orjson.dumps(
         {
             "epoch": cursor.epoch,
