@@ -13,15 +13,22 @@ database gets a fresh copy of the migrated one (10 ms), and an empty Redis.
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import hypothesis
+import orjson
 import psycopg
 import pytest
 import redis as redis_sync
@@ -29,6 +36,8 @@ from psycopg import sql
 from redis.asyncio import Redis
 
 from app.embedded.services import EmbeddedServices
+from app.main import Addresses, Node
+from config.settings import load
 from core.db import Db
 from core.migrate import migrate
 from core.redis import connect
@@ -46,6 +55,8 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("quick")
+
+ADMIN_TOKEN = "admin-token-of-the-tests"
 
 _numbers = itertools.count(1)
 
@@ -114,6 +125,106 @@ def _memory() -> Path | None:
     folder = Path("/dev/shm")
     roomy = folder.is_dir() and shutil.disk_usage(folder).free >= MIN_MEMORY_BYTES
     return folder if roomy and os.access(folder, os.W_OK) else None
+
+
+@pytest.fixture(scope="session")
+def gateway_socket() -> Iterator[Path]:
+    """The sandbox gateway, a process of its own as in the product; `gateway_ledger` is its book."""
+    with tempfile.TemporaryDirectory(prefix="onsale-gw-") as folder:
+        socket = Path(folder, "gw.sock")
+        places = ["--ledger", str(socket.with_name("ledger")), "--socket", str(socket)]
+        process = subprocess.Popen([sys.executable, "-m", "app.payments.sandbox", *places])
+        _wait_for(socket)
+        yield socket
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture
+def gateway_ledger(gateway_socket: Path) -> Path:
+    return gateway_socket.with_name("ledger")
+
+
+@pytest.fixture
+async def make_sale(db: Db) -> Callable[..., Awaitable[str]]:
+    """Makes an event with `seats` seats in one row at 10 EUR, and its room; the event id."""
+
+    async def make(*, seats: int = 20, opens_in_s: int = -60, **room: object) -> str:
+        event_id = f"ev_gig{next(_numbers)}"
+        limits = {"per_minute": 600, "max_active": 50, "accept_ms": 60_000}
+        wanted = {"mode": "off"} | limits | room
+        await db.execute(
+            "insert into venue values ('v', 'Hall', 'Town', 'DE', 'UTC') on conflict do nothing"
+        )
+        await db.execute(
+            "insert into plan values ($1, 'v', $2, 'x', $3)", event_id, seats, _plan(seats)
+        )
+        await db.execute(
+            "insert into event (event_id, title, description, venue_id, plan_id, genre, starts_at,"
+            " currency, max_tickets, hold_ms, search)"
+            " values ($1, 'Gig', '', 'v', $1, '', now() + interval '9 days', 'EUR', 6, 600000, '')",
+            event_id,
+        )
+        await db.execute("insert into price_category values ($1, 1, 'All', 1000)", event_id)
+        await db.execute(
+            "insert into ticket select $1, n, 1 from generate_series(0, $2 - 1) n", event_id, seats
+        )
+        await db.execute(
+            "insert into room (event_id, mode, per_minute, max_active, accept_ms, shop_ms,"
+            " grace_ms, opens_at) values ($1, $2, $3, $4, $5, 900000, 120000,"
+            " now() + make_interval(secs => $6))",
+            event_id,
+            *wanted.values(),
+            opens_in_s,
+        )
+        return event_id
+
+    return make
+
+
+@pytest.fixture
+async def node(redis: Redis, database_url: str, redis_url: str, gateway_socket: Path, make_sale):
+    """A whole node in this process, without a socket: `fan()` talks to its ASGI application."""
+    made = await open_node(database_url, redis_url, gateway_socket)
+    async with made.app.router.lifespan_context(made.app):
+        yield made
+    await made.close()
+
+
+async def open_node(database_url: str, redis_url: str, gateway_socket: Path) -> Node:
+    addresses = Addresses(
+        redis_url=redis_url, database_url=database_url, gateway_socket=gateway_socket
+    )
+    return await Node.open(load(), addresses, secret="s" * 32, admin_token=ADMIN_TOKEN)
+
+
+@pytest.fixture
+async def fan(node: Node) -> AsyncIterator[Callable[[], httpx.AsyncClient]]:
+    """Makes another fan at each call: an HTTP client with cookies of its own."""
+    async with AsyncExitStack() as clients:
+        opened = []
+
+        def make() -> httpx.AsyncClient:
+            transport = httpx.ASGITransport(app=node.app, raise_app_exceptions=False)
+            opened.append(httpx.AsyncClient(transport=transport, base_url="http://onsale.test"))
+            clients.push_async_callback(opened[-1].aclose)
+            return opened[-1]
+
+        yield make
+
+
+def _plan(seats: int) -> bytes:
+    row = {"row": "A", "seats": [[n, str(n + 1), n * 10, 0] for n in range(seats)]}
+    section = {"sectionId": "s1", "name": "Stalls", "category": 1, "outline": [], "rows": [row]}
+    plan = {"planId": "p", "name": "Hall", "width": seats * 10, "height": 10}
+    return gzip.compress(orjson.dumps(plan | {"sections": [section]}))
+
+
+def _wait_for(socket: Path) -> None:
+    deadline = time.monotonic() + 20
+    while not socket.exists():
+        assert time.monotonic() < deadline, "the sandbox gateway did not start"
+        time.sleep(0.02)
 
 
 def _administer(url: str, statement: str, *names: str) -> None:
