@@ -11,12 +11,13 @@ from enum import Enum
 from typing import Any
 
 from app.rehearsal.browser import Browser, Refused, Seen
-from app.rehearsal.policy import choose_seats
+from app.rehearsal.policy import choose_seats, nothing_may_come_back
 from core.ids import new_id, ticket_id
 
 MAX_TRIES_FOR_SEATS = 40
 MAX_LOOKS_AT_BOOKING = 60
 LOOK_PAUSE_S = 0.5
+RETURNS_PAUSE_S = 1.0
 
 PAYMENT = {"token": "tok_approve"}
 EMAIL = "fan@example.com"
@@ -131,9 +132,14 @@ class _Fan:
     async def _hold(self) -> Mapping[str, Any] | None:
         """A hold of free seats; None when none are left. Others are often faster: look again."""
         for _ in range(MAX_TRIES_FOR_SEATS):
-            seats = await self._choose()
-            if not seats:
+            states = (await self._browser.call("GET", f"{self._sale.path}/seats"))["states"]
+            rows = await self._sale.rows(self._browser)
+            seats = choose_seats(states, rows, self._wish.tickets, self._rng.randrange)
+            if not seats and nothing_may_come_back(states):
                 return None
+            if not seats:
+                await asyncio.sleep(RETURNS_PAUSE_S * self._rng.uniform(0.5, 1.5))
+                continue
             tickets = [ticket_id(self._sale.event_id, seat) for seat in seats]
             body = {"holdId": new_id("hd"), "ticketIds": tickets}
             try:
@@ -146,11 +152,6 @@ class _Fan:
             else:
                 return hold
         return None
-
-    async def _choose(self) -> list[int]:
-        snapshot = await self._browser.call("GET", f"{self._sale.path}/seats")
-        rows = await self._sale.rows(self._browser)
-        return choose_seats(snapshot["states"], rows, self._wish.tickets, self._rng.randrange)
 
     async def _buy(self, hold: Mapping[str, Any]) -> None:
         body = {"holdId": hold["holdId"], "email": EMAIL, "paymentDetails": PAYMENT}

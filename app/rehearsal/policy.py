@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-AVAILABLE = "0"
+AVAILABLE, HELD = "0", "1"
 
 _CODE_ROW = re.compile(r"^\| (\w+) \| \d{3} \|", re.MULTILINE)
 
@@ -64,6 +64,11 @@ def choose_seats(
             return runs[pick(len(runs))]
     free = [seat for row in (*rows[begin:], *rows[:begin]) for seat in row if _free(states, seat)]
     return free[:wanted]
+
+
+def nothing_may_come_back(states: str) -> bool:
+    """Whether all is sold: a seat in somebody's basket may be let go again."""
+    return AVAILABLE not in states and HELD not in states
 
 
 def _free(states: str, seat: int) -> bool:

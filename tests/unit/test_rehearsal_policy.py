@@ -41,6 +41,11 @@ def test_fans_begin_to_look_in_different_rows():
     assert policy.choose_seats("0" * 8, ROWS, 2, lambda n: n - 1) == [6, 7]
 
 
+def test_a_fan_waits_for_seats_that_lie_in_baskets():
+    assert not policy.nothing_may_come_back("2212")
+    assert policy.nothing_may_come_back("2232")
+
+
 def test_the_cap_may_be_reached_and_not_passed():
     assert policy.over_the_cap([look(10, 50), look(0, 60)]) == []
     assert len(policy.over_the_cap([look(0, 60), look(1, 60)])) == 1
