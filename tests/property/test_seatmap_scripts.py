@@ -2,7 +2,7 @@
 
 import asyncio
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.errors import AppError
@@ -173,6 +173,12 @@ class Both:
         assert locks == self.spec.locks
 
 
+@example(
+    [
+        ("hold", 0, "hd_0", "vs_a", [[0, 1]], 0, True),
+        ("hold", 40_000, "hd_1", "vs_a", [[1, 2]], 0, True),
+    ]
+)
 @settings(max_examples=max(150, settings.default.max_examples))
 @given(history=steps)
 def test_scripts_and_specification_agree_on_any_history(services, history):
