@@ -4,9 +4,11 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-LOCK   := requirements-dev.lock
 # A set-up is valid for one lock file in one folder: scripts in .venv/bin name the folder.
-STAMP  := $(VENV)/.set-up-$(shell { cat $(LOCK); pwd; } | cksum | cut -d ' ' -f 1)
+stamp   = $(VENV)/.set-up-$(shell { cat $(1); pwd; } | cksum | cut -d ' ' -f 1)
+ALL    := $(call stamp,requirements-dev.lock)
+# What a sale needs is a third of what its developers need, and part of it.
+RUN    := $(or $(wildcard $(ALL)),$(call stamp,requirements.lock))
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 WORKERS ?= 2
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url --no-header
@@ -14,7 +16,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-h
 .PHONY: run test check format bench soak lock set-up help
 .DEFAULT_GOAL := help
 
-run: set-up  ## start Onsale with its own PostgreSQL and Valkey; data stays in .onsale/
+run: $(RUN)  ## start Onsale with its own PostgreSQL and Valkey; data stays in .onsale/
 	@exec $(BIN)/onsale serve $(ARGS)
 
 test: set-up  ## every test; without Chromium, the browser tests are named and left out
@@ -37,19 +39,21 @@ soak: set-up  ## long sweeps: property and race tests with many more examples
 	@exec $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --timeout 1800 --hypothesis-profile soak tests/property tests/race $(ARGS)
 
 lock: set-up  ## renew both lock files within what pyproject.toml allows: ARGS=--upgrade for the newest
-	$(COMPILE) --group build --output-file requirements.lock $(ARGS)
 	$(COMPILE) --group dev --output-file requirements-dev.lock $(ARGS)
+	$(COMPILE) --group build --output-file requirements.lock $(ARGS)
 
-set-up: $(STAMP)  ## .venv from requirements-dev.lock; does nothing when it is there already
+set-up: $(ALL)  ## .venv from requirements-dev.lock; does nothing when it is there already
 
-$(STAMP): $(LOCK)
+$(ALL): FROM := requirements-dev.lock
+$(VENV)/.set-up-%: FROM ?= requirements.lock
+$(VENV)/.set-up-%:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo 'Onsale needs Python 3.11 or newer; `$(PYTHON)` is not. Try: make PYTHON=python3.12 …' >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo '`$(PYTHON)` cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv' >&2; exit 1; }
-	@echo 'Setting up $(VENV) from $(LOCK): once, a minute or two …'
+	@echo 'Setting up $(VENV) from $(FROM): once, a minute or so …'
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) install --require-hashes --requirement $(LOCK)
+	@$(PIP) install --require-hashes --requirement $(FROM)
 	@$(PIP) install --no-index --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
 	@rm -f $(VENV)/.set-up-* && touch $@
 
