@@ -117,6 +117,8 @@ class _Fan:
             async for state in frames:
                 if state.get("state") in {"called", "admitted"}:
                     return
+                if state.get("state") == "none":  # the call lapsed before this fan heard of it
+                    raise Refused("not_called", state)
 
     async def _shop(self) -> Outcome:
         hold = await self._hold()
