@@ -21,6 +21,7 @@ from app.admin.service import Admin
 from app.catalogue.web import CatalogueWeb
 from app.checkout.service import Checkout
 from app.health import Health
+from app.pages.render import as_page
 from app.pages.web import Pages
 from core.edge import on_app_error, on_bug, on_http_error
 from core.errors import AppError
@@ -71,4 +72,6 @@ def every_route(services: Services) -> list[BaseRoute]:
 
 
 def exception_handlers() -> Mapping[Any, Callable[..., Any]]:
-    return {AppError: on_app_error, HTTPException: on_http_error, Exception: on_bug}
+    """Browsers get a page that says what happened, all others problem details."""
+    handlers = {AppError: on_app_error, HTTPException: on_http_error, Exception: on_bug}
+    return {kind: as_page(handler) for kind, handler in handlers.items()}

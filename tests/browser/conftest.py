@@ -85,12 +85,12 @@ def chromium(chromium_program):
 
 
 @pytest.fixture
-def fan(browser, server):
+def fan(chromium, server):
     """Makes a browser context of its own for each call: another fan, with other cookies."""
     contexts = []
 
     def make(**options):
-        context = browser.new_context(base_url=server.url, locale="en-GB", **options)
+        context = chromium.new_context(base_url=server.url, locale="en-GB", **options)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(20_000)

@@ -1,0 +1,109 @@
+"""Fans in real browsers, from the first page to their tickets, on what `onsale serve` starts."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+EVENT = "ev_arena"
+ROOM = f"/admin/events/{EVENT}/admission"
+CALL_TIMEOUT_MS = 30_000
+
+
+@pytest.fixture
+def paused(server):
+    """The arena's queue stands still, until the function that this gives is called."""
+    _patch(server, {"paused": True, "pauseReason": "Doors open soon"})
+    yield lambda: _patch(server, {"paused": False})
+    _patch(server, {"paused": False})
+
+
+def test_a_fan_goes_from_the_first_page_to_tickets_while_another_watches(fan, paused):
+    buyer, watcher = fan(), fan()
+    assert [_joined(page) for page in (buyer, watcher)] == [1, 2]
+    resume = paused
+    resume()
+    _accept(watcher)
+    _accept(buyer)
+    section, seats = _open_list(buyer)
+    _open_list(watcher, section)
+    watcher.evaluate("window.loadedOnce = true")
+
+    for name in seats:
+        expect(_seat(watcher, name)).to_be_enabled()
+        _seat(buyer, name).click()
+        expect(_seat(watcher, f"{name}, taken")).to_be_disabled()
+        expect(_seat(buyer, f"{name}, yours")).to_be_visible()
+    assert watcher.evaluate("window.loadedOnce"), "the watcher's page was loaded again"
+
+    _pay(buyer, "fan@example.org")
+    buyer.wait_for_url(re.compile(r"/orders/bk_"))
+    expect(buyer.locator(".ticket .qr svg")).to_have_count(len(seats))
+    expect(_seat(watcher, f"{seats[0]}, taken")).to_be_disabled()
+
+
+def test_a_reload_of_the_queue_page_keeps_the_place(fan, paused):
+    first, second = fan(), fan()
+    assert _joined(first) == 1
+    assert _joined(second) == 2
+    first.reload()
+    assert _rank(first) == 1
+
+
+def test_an_order_is_not_there_for_another_browser(fan, paused):
+    owner, stranger = fan(), fan()
+    _joined(owner)
+    paused()
+    _accept(owner)
+    _, seats = _open_list(owner)
+    _seat(owner, seats[0]).click()
+    _pay(owner, "owner@example.org")
+    owner.wait_for_url(re.compile(r"/orders/bk_"))
+    assert stranger.goto(owner.url).status == 404
+    expect(stranger.get_by_role("heading", level=1)).to_have_text("There is nothing here")
+
+
+def _patch(server, change: dict) -> None:
+    version = server.admin("GET", ROOM)["version"]
+    server.admin("PATCH", ROOM, change, version)
+
+
+def _joined(page: Page) -> int:
+    """Goes to the arena's queue as a fan does, by links; the rank there."""
+    page.goto("/")
+    page.locator(f'a[href="/e/{EVENT}"]').first.click()
+    page.get_by_role("link", name="Join the queue").click()
+    return _rank(page)
+
+
+def _rank(page: Page) -> int:
+    expect(page.locator("#rank")).to_have_text(re.compile(r"\d"))
+    return int(re.sub(r"\D", "", page.locator("#rank").inner_text()))
+
+
+def _accept(page: Page) -> None:
+    page.get_by_role("button", name="Accept and choose seats").click(timeout=CALL_TIMEOUT_MS)
+    page.wait_for_url(f"**/e/{EVENT}/seats")
+
+
+def _open_list(page: Page, section: str | None = None) -> tuple[str, list[str]]:
+    """Opens a section as text, by default the first with free seats; two of these by name."""
+    page.get_by_role("button", name="List").click()
+    wanted = page.locator(".sections button", has_text=section or "left").first
+    name = wanted.locator("strong").inner_text()
+    wanted.click()
+    free = page.locator(".list .row button.seat:enabled")
+    expect(free.nth(1)).to_be_visible()
+    return name, [free.nth(n).get_attribute("aria-label") for n in range(2)]
+
+
+def _seat(page: Page, name: str):
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def _pay(page: Page, email: str) -> None:
+    page.get_by_role("button", name="Continue to payment").click()
+    page.get_by_label("E-mail for your tickets").fill(email)
+    page.get_by_role("button", name=re.compile("^Pay")).click()
