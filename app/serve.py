@@ -25,7 +25,7 @@ from app.embedded.identity import Identity
 from app.embedded.services import EmbeddedServices, Kind
 from app.main import Addresses, Node
 from app.secrets import read_or_make
-from config.settings import Settings
+from config.settings import BadSettings, Settings
 from core.migrate import migrate
 
 log = logging.getLogger(__name__)
@@ -138,7 +138,11 @@ def _config(settings: Settings, node: Node) -> uvicorn.Config:
 
 @contextlib.contextmanager
 def _listen(settings: Settings) -> Iterator[socket.socket]:
-    with socket.create_server((settings.host, settings.port), backlog=4096) as listener:
+    try:
+        listener = socket.create_server((settings.host, settings.port), backlog=4096)
+    except OSError as exc:
+        raise BadSettings(f"cannot listen: {exc.strerror}. ONSALE_PORT sets another port") from exc
+    with listener:
         yield listener
 
 
