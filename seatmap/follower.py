@@ -18,8 +18,9 @@ import gzip
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import orjson
 
@@ -42,6 +43,8 @@ RETRY_S = 0.5  # after an outage or during a repair
 LINGER_S = 5.0  # followed on without viewers, so that a reload costs no snapshot
 RING = 1_024  # frames: about a minute of the hottest sale
 GZIP_LEVEL = 6
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,18 @@ class Follower:
         """The version that this node has seen: a server that knows less has lost something."""
         same = self._cursor is not None and self._cursor.epoch == epoch.text
         return self._cursor.version if same and self._cursor else 0
+
+    async def in_epoch(self, call: Callable[[Epoch], Awaitable[Result]]) -> Result:
+        """Run in the event's epoch; once more in the newer one when Redis has lost this one.
+
+        To call again is safe: a script that answers Stale has changed nothing.
+        """
+        epoch = await self._generations.epoch(self.event_id)
+        try:
+            return await call(epoch)
+        except Stale as exc:
+            self._generations.forget(self.event_id, behind="STALE behind" in str(exc))
+        return await call(await self._generations.epoch(self.event_id))
 
     def nudge(self) -> None:
         """This node has just changed something: do not wait for the tick to pass."""
@@ -152,12 +167,7 @@ class Follower:
                 await self._sync()
 
     async def _sync(self) -> None:
-        epoch = await self._generations.epoch(self.event_id)
-        try:
-            await self._read(epoch)
-        except Stale as exc:
-            self._generations.forget(self.event_id, behind="STALE behind" in str(exc))
-            raise
+        await self.in_epoch(self._read)
         self._synced_at = time.monotonic()
 
     async def _read(self, epoch: Epoch) -> None:
@@ -181,6 +191,10 @@ class Follower:
     def _replace(self, epoch: Epoch, new: Snapshot) -> None:
         cursor = Cursor(epoch.text, new.version)
         self._expect_end(new.next_end_ms)
+        if self._cursor is not None and self._cursor.epoch == cursor.epoch:
+            # A client may stand in the gap, where another node brought it, and have seen a seat
+            # go that came back: the difference does not name it. Only our own readers get it.
+            self._marks.clear()
         if len(self._states) == len(new.states):
             self._move(cursor, new.states, difference(self._states, new.states))
         else:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from redis.asyncio import Redis
 
 from core.db import Db, load_queries
-from core.errors import NotFound, Stale
+from core.errors import NotFound
 from core.generations import Epoch, Generations
 from core.ids import HoldId, Subject
 from seatmap.errors import NoHold
@@ -224,12 +224,9 @@ class SeatMap:
         changes: bool = True,
     ) -> Result:
         follower = await self.follower(event_id)
-        epoch = await self._generations.epoch(event_id)
-        try:
-            _, result = await call(At(event_id, epoch, follower.floor_in(epoch)))
-        except Stale as exc:
-            self._generations.forget(event_id, behind="STALE behind" in str(exc))
-            raise
+        _, result = await follower.in_epoch(
+            lambda epoch: call(At(event_id, epoch, follower.floor_in(epoch)))
+        )
         if changes:
             follower.nudge()
         return result
