@@ -9,6 +9,8 @@ stamp   = $(VENV)/.set-up-$(shell { cat $(1); pwd; } | cksum | cut -d ' ' -f 1)
 ALL    := $(call stamp,requirements-dev.lock)
 # What a sale needs is a third of what its developers need, and part of it.
 RUN    := $(or $(wildcard $(ALL)),$(call stamp,requirements.lock))
+# An environment of another interpreter, or moved here with its folder, is made anew.
+usable  = { $(BIN)/python -c 'import pip, ssl' && grep -qF "$(CURDIR)/$(VENV)/" $(BIN)/pip; } 2>/dev/null
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 WORKERS ?= 2
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url --no-header
@@ -52,7 +54,7 @@ $(VENV)/.set-up-%:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo '`$(PYTHON)` cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv' >&2; exit 1; }
 	@echo 'Setting up $(VENV) from $(FROM): once, a minute or so …'
-	@$(PYTHON) -m venv $(VENV)
+	@$(usable) || $(PYTHON) -m venv --clear $(VENV)
 	@$(PIP) install --require-hashes --requirement $(FROM)
 	@$(PIP) install --no-index --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
 	@rm -f $(VENV)/.set-up-* && touch $@
