@@ -19,11 +19,12 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+import asyncpg
 from redis import exceptions as redis_errors
 from redis.asyncio import Redis
 
 from core.db import Connection, Db, load_queries
-from core.errors import Stale, StoreUnavailable
+from core.errors import NotFound, Stale, StoreUnavailable
 from core.redis import identity
 
 log = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ class Generations:
         Raises:
             Stale: Another node is repairing; try again in a second.
             StoreUnavailable: Redis or PostgreSQL is away.
+            NotFound: There is no such event.
         """
         known = self._known.get(event_id)
         if known is not None:
@@ -144,9 +146,13 @@ class Generations:
     ) -> Epoch:
         number = await connection.fetchval(self._sql["generation_number"], event_id, self._part)
         epoch = Epoch((number or 0) + 1, secrets.token_hex(4))
-        raised = await connection.fetchval(
-            self._sql["generation_raise"], event_id, self._part, number or 0, epoch.text
-        )
+        raise_it = self._sql["generation_raise"]
+        try:
+            raised = await connection.fetchval(
+                raise_it, event_id, self._part, number or 0, epoch.text
+            )
+        except asyncpg.ForeignKeyViolationError as exc:
+            raise NotFound(event_id) from exc
         if raised is None:
             raise Stale(f"{self._part} {event_id}: another node raised the generation")
         try:

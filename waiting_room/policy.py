@@ -26,7 +26,7 @@ TELL_AT_MOST_EVERY_MS = 1_000
 class Pace:
     """The counters between two ticks."""
 
-    tokens: int = 0
+    tokens: int = FAN  # a new room lets its first fan in at once
     tokens_at_ms: int = 0
     fresh: int = 0
     replaced: int = 0

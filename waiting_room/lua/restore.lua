@@ -30,7 +30,8 @@ for name, value in pairs(room) do
 end
 redis.call('HSET', KEYS[1], 'ceiling', ARGV[2])
 redis.call('DEL', KEYS[10], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9])
-redis.call('HSET', KEYS[2], 'version', 0, 'last_place', ARGV[2], 'tokens', 0)
+redis.call('HSET', KEYS[2], 'version', 0, 'last_place', ARGV[2])
+redis.call('HDEL', KEYS[2], 'tokens', 'tokens_at_ms')
 for _, call in ipairs(cjson.decode(ARGV[4])) do
   local subject, admission, ends = call[1], call[2], tonumber(call[3])
   redis.call('ZREM', KEYS[3], subject)

@@ -18,7 +18,8 @@ local function earned(state_key, room, now_ms)
   local v = redis.call('HMGET', state_key, 'tokens', 'tokens_at_ms')
   local since = tonumber(v[2] or now_ms)
   local most = math.max(FAN, room.per_minute * BURST_MS)
-  local tokens = tonumber(v[1] or '0') + math.max(0, now_ms - since) * room.per_minute
+  local tokens = tonumber(v[1] or FAN) + -- a new room lets its first fan in at once
+    math.max(0, now_ms - since) * room.per_minute
   return math.min(most, tokens)
 end
 
