@@ -80,16 +80,25 @@ def truth(sale: Sale, now_ms: int) -> Truth:
         return _soon(sale, now_ms)
     if sale.free == 0:
         return Truth(kind="out", text="sold out", next="seats", button="Watch for returned seats")
-    if sale.waiting:
+    if sale.waiting or (sale.paused and sale.mode == "on"):
         return _queue(sale)
     few = sale.free is not None and sale.free < sale.seats * FEW_LEFT_SHARE
-    text = "few left" if few else "on sale, no queue"
-    if sale.mode == "on":
+    return _open(sale.mode, "few left" if few else "")
+
+
+def _open(mode: str, few: str) -> Truth:
+    """Nobody waits. Where everybody goes through the queue, "no queue" would not be true."""
+    if mode == "on":
+        text = few or "queue: nobody waiting"
         return Truth(kind="open", text=text, next="queue", button="Join the queue", note=LET_IN)
+    text = few or "on sale, no queue"
+    if mode == "auto":
+        return Truth(kind="open", text=text, next="queue", button="Get tickets", note=MAYBE_QUEUE)
     return Truth(kind="open", text=text, next="seats", button="Choose seats", note=STRAIGHT_IN)
 
 
 STRAIGHT_IN = "No queue: you go straight to the map."
+MAYBE_QUEUE = "Straight to the map while there is room, a queue otherwise."
 LET_IN = "The queue lets fans in at a steady pace. One place per person."
 
 

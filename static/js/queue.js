@@ -3,7 +3,7 @@ import { call } from "./lib/api.js";
 import { $, $$, remember, remembered, say } from "./lib/page.js";
 import { QueueLink } from "./lib/queue-link.js";
 import { Backoff, sleep } from "./lib/retry.js";
-import { clock, countdown, interval, learn, now, number, ordinal, timeOfDay } from "./lib/words.js";
+import { clock, countdown, interval, learn, now, number, ordinal, timeOfDay, sentence } from "./lib/words.js";
 
 const { event: eventId, title } = document.body.dataset;
 const api = `/events/${eventId}/queue`;
@@ -102,7 +102,7 @@ function panel(name) {
 function band(state) {
   const shown = Boolean(state.paused) && state.state !== "called";
   $("#paused").hidden = !shown;
-  if (shown) say($("#paused span"), `${state.pauseReason || "The organiser has paused it."} Your place is kept.`);
+  if (shown) say($("#paused span"), `${sentence(state.pauseReason || "The organiser has paused it.")} Your place is kept.`);
 }
 
 function waiting(state) {

@@ -45,3 +45,6 @@ export function interval(lowMs, highMs) {
 }
 
 export const plural = (n, one, many = `${one}s`) => `${number(n)} ${n === 1 ? one : many}`;
+
+// Words of an operator, to which more is added.
+export const sentence = (words) => (/[.!?…]$/.test(words.trim()) ? words.trim() : `${words.trim()}.`);

@@ -6,6 +6,7 @@
 import { money, plural } from "../lib/words.js";
 import { AVAILABLE, HELD, OFF_SALE, SOLD } from "./states.js";
 
+const PRICE_FROM_PX = 12; // size of a label from which its price can be read too
 const SEATS_FROM_PX = 6.5; // distance of neighbours on the screen from which seats are drawn
 const SHAPES_FROM_PX = 11;
 const NUMBERS_FROM_PX = 24;
@@ -168,6 +169,7 @@ export class Painter {
       const half = both ? 1.3 * size : 0.65 * size;
       const box = [section.cx - width / 2, section.cy - half, section.cx + width / 2, section.cy + half];
       const touches = placed.some((o) => box[0] < o[2] && box[2] > o[0] && box[1] < o[3] && box[3] > o[1]);
+      if (both && size * this.camera.scale < PRICE_FROM_PX) continue;
       if (touches || width > room || 2 * half > section.side) continue;
       placed.push(box);
       return { name, both };
