@@ -43,9 +43,14 @@ class Channel:
         """The joined frames after a position; None when they are no longer all kept."""
         if after == self.head:
             return b""
-        owed = [frame for begin, _, frame in self._frames if begin >= after]
-        begins = next((begin for begin, _, _ in self._frames if begin >= after), None)
-        return b"".join(owed) if begins == after else None
+        owed: list[bytes] = []
+        for begin, _, frame in reversed(self._frames):  # most readers are owed only the last
+            if begin < after:
+                break
+            owed.append(frame)
+            if begin == after:
+                return b"".join(reversed(owed))
+        return None
 
     async def changed(self) -> None:
         await self._changed.wait()
