@@ -12,8 +12,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -22,9 +20,8 @@ from core.errors import NotFound, Stale, StoreUnavailable
 from core.ids import new_id
 from core.live.sockets import LiveSocket
 from waiting_room import views
-from waiting_room.model import Standing
+from waiting_room.local import LocalEvent, LocalFan
 from waiting_room.policy import worth_telling
-from waiting_room.store import Changes
 from waiting_room.views import EventView
 
 if TYPE_CHECKING:
@@ -37,29 +34,6 @@ IDLE_ROUND_S = 1.0  # for events without fans here, so that a queue never waits 
 RENEW_EVERY_S = 20.0  # presence of the fans connected here
 RENEW_BATCH = 500
 CALLS_PER_TICK = 200
-RECENT_MS = 60_000  # how far back `calledLastMinute` looks
-
-
-@dataclass(slots=True, eq=False)
-class LocalFan:
-    """A fan connected here. `place` is 0 while they do not wait."""
-
-    subject: str
-    sockets: set[LiveSocket] = field(default_factory=set)
-    place: int = 0
-    shown_rank: int = 0
-    shown_at_ms: int = 0
-
-
-@dataclass(slots=True, eq=False)
-class LocalEvent:
-    view: EventView | None = None
-    version: int = 0
-    fans: dict[str, LocalFan] = field(default_factory=dict)
-    fresh: deque[tuple[int, int]] = field(default_factory=deque)  # (ms, fresh calls so far)
-    renewed_at_ms: int = 0
-    polled_at: float = 0.0
-    returning: bool = False  # after a repair: fans here are presented again
 
 
 class Hub:
@@ -90,24 +64,19 @@ class Hub:
     def lost(self, event_id: str, *, behind: bool) -> None:
         """A script answered STALE: the next round adopts or repairs, and starts from a snapshot."""
         self._room.generations.forget(event_id, behind=behind)
-        event = self._events.setdefault(event_id, LocalEvent())
-        event.version, event.view, event.returning = 0, None, True
+        self._events.setdefault(event_id, LocalEvent()).lost()
 
     async def view(self, event_id: str) -> EventView:
         """The node's copy, read now if there is none yet or it is a round old."""
         event = self._events.setdefault(event_id, LocalEvent())
-        loop = asyncio.get_running_loop()
-        if event.view is None or loop.time() - event.polled_at > ROUND_S:
-            await self._poll(event_id, event)
-        assert event.view is not None
-        return event.view
+        async with event.polling:
+            if event.view is not None and _age_s(event) <= ROUND_S:
+                return event.view
+            return await self._poll(event_id, event)
 
     async def numbers(self, event_id: str) -> dict[str, Any]:
-        view = await self.view(event_id)
-        event = self._events[event_id]
-        fresh = view.state.get("fresh", 0)
-        before = event.fresh[0][1] if event.fresh else fresh
-        return views.numbers(view) | {"calledLastMinute": fresh - before}
+        numbers = views.numbers(await self.view(event_id))
+        return numbers | {"calledLastMinute": self._events[event_id].called_lately}
 
     # -- fans ---------------------------------------------------------------------------------
 
@@ -117,13 +86,13 @@ class Hub:
         fan = event.fans.setdefault(subject, LocalFan(subject))
         fan.sockets.add(socket)
         await self._see(event_id, [subject])
-        await self._tell(event_id, event, fan)
+        await self._tell(event_id, fan)
 
     async def disconnect(self, event_id: str, subject: str, socket: LiveSocket) -> None:
         """The last socket of a fan leaves the grace behind."""
-        event = self._events[event_id]
-        fan = event.fans.get(subject)
-        if fan is None:
+        event = self._events.get(event_id)
+        fan = event.fans.get(subject) if event else None
+        if event is None or fan is None:
             return
         fan.sockets.discard(socket)
         if not fan.sockets:
@@ -141,7 +110,7 @@ class Hub:
         event = self._events.get(event_id)
         fan = event.fans.get(subject) if event else None
         if event is not None and fan is not None:
-            await self._tell(event_id, event, fan)
+            await self._tell(event_id, fan)
 
     # -- rounds -------------------------------------------------------------------------------
 
@@ -153,56 +122,49 @@ class Hub:
 
     async def _round_guarded(self, event_id: str) -> None:
         try:
-            await self._round(event_id)
+            await self._round(event_id, self._events[event_id])
         except Stale as exc:
             self.lost(event_id, behind="version" in str(exc))
         except NotFound:
             self._events.pop(event_id, None)
         except StoreUnavailable as exc:
             log.warning("waiting room stands still", extra={"event_id": event_id, "why": str(exc)})
+        except Exception:  # one event's trouble must not stop the queues of all others
+            log.exception("waiting room: a round failed", extra={"event_id": event_id})
 
-    async def _round(self, event_id: str) -> None:
-        event = self._events[event_id]
+    async def _round(self, event_id: str, event: LocalEvent) -> None:
         quiet = not event.fans and (event.view is None or event.view.counts.waiting == 0)
-        age_s = asyncio.get_running_loop().time() - event.polled_at
-        if quiet and age_s < IDLE_ROUND_S:
+        if quiet and _age_s(event) < IDLE_ROUND_S:
             return
         if event.returning:
             await self._bring_back(event_id, event)
-        changes = await self._poll(event_id, event)
-        await self._tick(event_id, event)
-        await self._after_changes(event_id, event, changes)
+        async with event.polling:
+            view = await self._poll(event_id, event)
+        await self._tick(event_id, view)
+        await self._tell_news(event_id, event, view)
+        if event.fans and view.now_ms - event.renewed_at_ms > RENEW_EVERY_S * 1000:
+            event.renewed_at_ms = view.now_ms
+            await self._see(event_id, list(event.fans))
+        if event.lapsed:
+            told = len(event.lapsed)
+            await self._room.rooms.lapsed(event_id, event.lapsed[:told])
+            del event.lapsed[:told]
 
-    async def _poll(self, event_id: str, event: LocalEvent) -> Changes:
+    async def _poll(self, event_id: str, event: LocalEvent) -> EventView:
+        """Under `event.polling`, so that no older answer is applied over a newer one."""
         room = self._room
         epoch, floor = await room.at(event_id)
         changes = await room.store.changes(event_id, epoch, floor)
-        if event.view is None:
-            event.view = EventView(changes.settings, changes.now_ms)
-            changes.gap = True
-        view = event.view
-        view.room, view.now_ms = changes.settings, changes.now_ms
-        view.counts, view.state = changes.counts, changes.state
-        if changes.gap:
-            event.version, bitmap = await room.store.snapshot(event_id, epoch, floor)
-            view.ranks.load(bitmap)
-        else:
-            for _, field_name, value in changes.entries:
-                if field_name in "+-":
-                    view.ranks.set(int(value), field_name == "+")
-            event.version = changes.version
+        bitmap = None
+        if changes.gap or event.view is None:
+            bitmap = await room.store.snapshot(event_id, epoch, floor)
         event.polled_at = asyncio.get_running_loop().time()
-        event.fresh.append((view.now_ms, view.state.get("fresh", 0)))
-        while event.fresh[0][0] < view.now_ms - RECENT_MS:
-            event.fresh.popleft()
-        return changes
+        return event.apply(changes, bitmap)
 
-    async def _tick(self, event_id: str, event: LocalEvent) -> None:
-        view = event.view
-        assert view is not None
-        if not (view.counts.waiting or view.counts.calling or view.counts.called):
+    async def _tick(self, event_id: str, view: EventView) -> None:
+        counts, room = view.counts, self._room
+        if not (counts.waiting or counts.calling or counts.called or counts.ended):
             return
-        room = self._room
         epoch, floor = await room.at(event_id)
         ids = [new_id("ad") for _ in range(CALLS_PER_TICK)]
         calls = await room.store.tick(event_id, epoch, floor, call_ids=ids)
@@ -210,27 +172,32 @@ class Hub:
             return
         try:
             await room.rooms.insert_calls(event_id, calls)
-        except StoreUnavailable:
+        except StoreUnavailable as exc:
             view.postgres_down = True
-            raise
+            log.warning("calling stands still", extra={"event_id": event_id, "why": str(exc)})
+            return
         view.postgres_down = False
         await room.store.announce(event_id, epoch, floor, [call.subject for call in calls])
 
-    async def _after_changes(self, event_id: str, event: LocalEvent, changes: Changes) -> None:
-        view = event.view
-        assert view is not None
-        lapsed = [value for _, name, value in changes.entries if name == "lapsed"]
-        if lapsed:
-            await self._room.rooms.lapsed(event_id, lapsed)
-        moved = {value for _, name, value in changes.entries if name in {"call", "lapsed"}}
-        for fan in list(event.fans.values()):
-            if changes.gap or fan.subject in moved:
-                await self._tell(event_id, event, fan)
-            elif fan.place:
-                self._tell_rank(event_id, event, fan)
-        if event.fans and view.now_ms - event.renewed_at_ms > RENEW_EVERY_S * 1000:
-            event.renewed_at_ms = view.now_ms
-            await self._see(event_id, list(event.fans))
+    async def _tell_news(self, event_id: str, event: LocalEvent, view: EventView) -> None:
+        """Ask Redis only about fans who moved; the rest is told from memory."""
+        if event.all_moved:
+            event.moved.update(event.fans)
+            event.all_moved = False
+        everybody, event.terms = view.terms != event.terms, view.terms
+        if everybody and view.room.mode == "off":
+            event.moved.update(fan.subject for fan in event.fans.values() if fan.place)
+        while event.moved:
+            subject = event.moved.pop()
+            try:
+                await self.push(event_id, subject)
+            except StoreUnavailable:
+                event.moved.add(subject)
+                raise
+        for fan in event.fans.values():
+            if everybody or (fan.place and self._rank_moved(view, fan)):
+                body = self._room.described_from(view, event_id, fan.subject, fan.standing)
+                self._send(view, fan, body)
 
     async def _see(self, event_id: str, subjects: list[str]) -> None:
         for begin in range(0, len(subjects), RENEW_BATCH):
@@ -240,34 +207,31 @@ class Hub:
 
     async def _bring_back(self, event_id: str, event: LocalEvent) -> None:
         """After a repair: fans connected here get the places back that they had."""
-        for fan in list(event.fans.values()):
-            if fan.place and not await self._room.rooms.place_called(event_id, fan.place):
-                await self._room.enter(event_id, fan.subject, fan.place)
+        places = {fan.subject: fan.place for fan in event.fans.values() if fan.place}
+        called = await self._room.rooms.places_called(event_id, list(places.values()))
+        for subject, place in places.items():
+            await self._room.enter(event_id, subject, None if place in called else place)
         event.returning = False
 
     # -- telling ------------------------------------------------------------------------------
 
-    async def _tell(self, event_id: str, event: LocalEvent, fan: LocalFan) -> None:
+    async def _tell(self, event_id: str, fan: LocalFan) -> None:
         """Ask Redis where this fan stands and say so. For a fan whose state changed."""
-        standing = await self._room.where(event_id, fan.subject)
-        fan.place = standing.number if standing.kind == "waiting" else 0
-        body = await self._room.described(event_id, fan.subject, standing)
-        self._send(event, fan, body)
+        fan.standing = await self._room.standing(event_id, fan.subject)
+        view = await self.view(event_id)
+        body = self._room.described_from(view, event_id, fan.subject, fan.standing)
+        self._send(view, fan, body)
 
-    def _tell_rank(self, event_id: str, event: LocalEvent, fan: LocalFan) -> None:
-        """From memory, for a fan who merely moved up."""
-        view = event.view
-        assert view is not None
+    def _rank_moved(self, view: EventView, fan: LocalFan) -> bool:
         rank = view.ranks.rank(fan.place)
-        if worth_telling(fan.shown_rank, rank, since_ms=view.now_ms - fan.shown_at_ms):
-            standing = Standing("waiting", fan.place)
-            body = self._room.described_from(view, event_id, fan.subject, standing)
-            self._send(event, fan, body)
+        return worth_telling(fan.shown_rank, rank, since_ms=view.now_ms - fan.shown_at_ms)
 
-    def _send(self, event: LocalEvent, fan: LocalFan, body: dict[str, Any]) -> None:
-        view = event.view
-        fan.shown_rank = body.get("rank", 0)
-        fan.shown_at_ms = view.now_ms if view else 0
+    def _send(self, view: EventView, fan: LocalFan, body: dict[str, Any]) -> None:
+        fan.shown_rank, fan.shown_at_ms = body.get("rank", 0), view.now_ms
         frame = orjson.dumps(body)
         for socket in fan.sockets:
             socket.send(frame)
+
+
+def _age_s(event: LocalEvent) -> float:
+    return asyncio.get_running_loop().time() - event.polled_at

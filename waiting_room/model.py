@@ -66,3 +66,4 @@ class Counts:
     calling: int
     called: int
     active: int
+    ended: int = 0  # admissions that the next tick sweeps

@@ -50,9 +50,9 @@ update call set ends_at = to_timestamp($3::bigint / 1000.0)
 where event_id = $1 and subject = $2 and end_reason is null and accepted_at is not null;
 
 -- name: calls_lapsed
--- $1 event_id, $2 subjects whose accept window ran out.
+-- $1 event_id, $2 ids of calls whose accept window ran out.
 update call set end_reason = 'lapsed'
-where event_id = $1 and subject = any($2::text[]) and end_reason is null and accepted_at is null;
+where event_id = $1 and call_id = any($2::text[]) and end_reason is null and accepted_at is null;
 
 -- name: calls_open
 -- What a repair lays. $1 event_id.
@@ -61,9 +61,9 @@ select subject, call_id, place, kind, (extract(epoch from called_at) * 1000)::bi
 from call
 where event_id = $1 and end_reason is null and coalesce(ends_at > now(), true);
 
--- name: place_called
--- A place that was called is not given back by a slip. $1 event_id, $2 place.
-select exists (select from call where event_id = $1 and place = $2 and place > 0);
+-- name: places_called
+-- A place that was called is not given back by a slip. $1 event_id, $2 places.
+select place from call where event_id = $1 and place = any($2::bigint[]);
 
 -- name: calls_after
 -- For audits. $1 event_id, $2 place, $3 limit.

@@ -82,11 +82,13 @@ class Rooms:
     async def end_moved(self, event_id: str, subject: str, ends_ms: int) -> None:
         await self._db.execute(self._sql["call_end_moved"], event_id, subject, ends_ms)
 
-    async def lapsed(self, event_id: str, subjects: Sequence[str]) -> None:
-        await self._db.execute(self._sql["calls_lapsed"], event_id, list(subjects))
+    async def lapsed(self, event_id: str, call_ids: Sequence[str]) -> None:
+        await self._db.execute(self._sql["calls_lapsed"], event_id, list(call_ids))
 
-    async def place_called(self, event_id: str, place: int) -> bool:
-        return bool(await self._db.fetchval(self._sql["place_called"], event_id, place))
+    async def places_called(self, event_id: str, places: Sequence[int]) -> set[int]:
+        """Those of `places` that had their turn already."""
+        rows = await self._db.fetch(self._sql["places_called"], event_id, list(places))
+        return {row["place"] for row in rows}
 
     async def open_calls(self, event_id: str) -> list[tuple[str, Admission, int]]:
         """(subject, admission, its end in ms or 0 before it was accepted)."""

@@ -77,14 +77,22 @@ class WaitingRoom:
                 break
             ceiling = await self.rooms.raise_ceiling(event_id, reply)
             room, _ = await self.rooms.get(event_id)
-            await self.store.copy_settings(event_id, epoch, floor, room, ceiling)
+            copied = self.store.copy_settings(event_id, epoch, floor, room, ceiling)
+            await self._guarded(event_id, copied)
         if reply.kind == "admitted" and reply.new:
             await self._record_direct(event_id, subject, reply)
         return reply
 
     async def state(self, event_id: str, subject: str) -> dict[str, Any]:
         """The queue state, the same by poll and by socket; while admitted, with a fresh pass."""
-        return await self.described(event_id, subject, await self.where(event_id, subject))
+        return await self.described(event_id, subject, await self.standing(event_id, subject))
+
+    async def standing(self, event_id: str, subject: str) -> Standing:
+        """Where the fan stands. Who still waits when the room is switched off goes straight in."""
+        found = await self.where(event_id, subject)
+        if found.kind == "waiting" and await self.mode(event_id) == "off":
+            return await self.enter(event_id, subject, None)
+        return found
 
     async def where(self, event_id: str, subject: str) -> Standing:
         epoch, floor = await self.at(event_id)
@@ -198,7 +206,7 @@ class WaitingRoom:
         """The place on a slip that was given before the last repair and never called."""
         place, generation = self.passes.read_slip(slip, event_id, subject)
         epoch, _ = await self.at(event_id)
-        if generation >= epoch.generation or await self.rooms.place_called(event_id, place):
+        if generation >= epoch.generation or await self.rooms.places_called(event_id, [place]):
             return None
         return place
 

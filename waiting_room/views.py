@@ -39,6 +39,16 @@ class EventView:
             return "The queue was repaired. Everybody gets their place back first."
         return ""
 
+    @property
+    def terms(self) -> tuple[object, ...]:
+        """What concerns everybody: when it changes, all fans are told at once."""
+        room = self.room
+        opened = self.now_ms >= room.opens_at_ms
+        return (
+            *(room.mode, room.per_minute, room.max_active, room.opens_at_ms, opened),
+            *(self.paused, self.pause_reason),
+        )
+
 
 def queue_state(
     view: EventView,
@@ -67,7 +77,7 @@ def queue_state(
             body["slip"] = passes.slip(event_id, subject, standing.number, generation)
         case "called":
             place = standing.admission.place if standing.admission else 0
-            body |= {"place": place, "acceptBy": standing.number or view.now_ms + room.accept_ms}
+            body |= {"place": place, "acceptBy": standing.number}
         case "admitted":
             assert standing.admission is not None
             call_id, ends_ms = standing.admission.call_id, standing.number

@@ -85,13 +85,15 @@ class QueueWeb:
             event_id, subject = event_id_of(websocket), visitor_of(websocket)
             if self._room.hub.sockets_of(event_id, subject) >= MAX_SOCKETS_PER_FAN:
                 raise TooMany("MAX_SOCKETS_PER_FAN")
-            socket = LiveSocket()
-            await self._room.hub.connect(event_id, subject, socket)
         except AppError as exc:
             await websocket.close(socket_close_code(exc), exc.code)
             return
+        socket = LiveSocket()
         try:
+            await self._room.hub.connect(event_id, subject, socket)
             await serve(websocket, socket, _understood)
+        except AppError as exc:
+            await websocket.close(socket_close_code(exc), exc.code)
         finally:
             await self._room.hub.disconnect(event_id, subject, socket)
 

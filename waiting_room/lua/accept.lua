@@ -6,6 +6,7 @@
 -- KEYS[4] calls      zset: subject -> accept by, ms
 -- KEYS[5] active     zset: subject -> end of the admission, ms
 -- KEYS[6] admission  hash: subject -> call_id:place:called_at:kind
+-- KEYS[7] log        stream of changes: tabs on other nodes are told
 --
 -- ARGV[1] epoch      of the caller
 -- ARGV[2] floor      highest log version the caller has seen, int >= 0
@@ -18,6 +19,7 @@
 
 -- @include guard
 -- @include now
+-- @include log
 -- @include pace
 
 local refused = stale(KEYS[1], ARGV[1], KEYS[3], ARGV[2])
@@ -34,5 +36,6 @@ if ends <= now_ms then
   redis.call('ZREM', KEYS[4], subject)
   redis.call('ZADD', KEYS[5], int(ends), subject)
   redis.call('HINCRBY', KEYS[3], 'accepted', 1)
+  append(KEYS[7], KEYS[3], 'accept', subject)
 end
 return { int(ends), redis.call('HGET', KEYS[6], subject) or '' }

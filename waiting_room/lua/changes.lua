@@ -14,7 +14,7 @@
 -- ARGV[3] now_ms     Unix ms; '' takes Redis' own clock
 -- ARGV[4] limit      most entries in the answer, int >= 1
 --
--- Returns: {version, now_ms, settings, state, {waiting, calling, called, active}, gap, entries};
+-- Returns: {version, now_ms, settings, state, {waiting, calling, called, active, ended}, gap, entries};
 --   gap is 1 when entries after `floor` were trimmed away: take a snapshot.
 --
 -- Why a script: version, numbers and entries are of one moment. Cost: O(limit + log N).
@@ -38,6 +38,7 @@ end
 local active = redis.call('ZCOUNT', KEYS[7], '(' .. int(now_ms), '+inf')
 return {
   int(version), int(now_ms), redis.call('HGETALL', KEYS[2]), redis.call('HGETALL', KEYS[3]),
-  { redis.call('ZCARD', KEYS[4]), redis.call('ZCARD', KEYS[5]), redis.call('ZCARD', KEYS[6]), active },
+  { redis.call('ZCARD', KEYS[4]), redis.call('ZCARD', KEYS[5]), redis.call('ZCARD', KEYS[6]), active,
+    redis.call('ZCARD', KEYS[7]) - active },
   gap, entries,
 }

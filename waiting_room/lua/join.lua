@@ -19,8 +19,8 @@
 -- ARGV[5] call_id    id of the admission, should this join make one
 -- ARGV[6] slip_place place to give back after a repair, checked by the caller; '' for none
 --
--- Returns: {kind, number, admission, new}: 'admitted' end_ms; 'called' accept_by (0 while the call
---   is on its way); 'waiting' place; 'early'; 'ceiling': raise it in PostgreSQL and call again.
+-- Returns: {kind, number, admission, new}: 'admitted' end_ms; 'called' accept_by; 'waiting' place;
+--   'early'; 'ceiling': raise it in PostgreSQL and call again.
 --
 -- Why a script: it looks first and takes a number last, in one step, so that no tab gets a second
 -- place and no refused join burns a number. Cost: O(log N).
@@ -28,6 +28,7 @@
 -- @include guard
 -- @include now
 -- @include log
+-- @include lapse
 -- @include pace
 
 local refused = stale(KEYS[1], ARGV[1], KEYS[3], ARGV[2])
@@ -45,8 +46,8 @@ local accept_by = tonumber(redis.call('ZSCORE', KEYS[7], subject) or '0')
 if accept_by > now_ms then
   return { 'called', int(accept_by), held, 0 }
 end
-if redis.call('ZSCORE', KEYS[6], subject) then
-  return { 'called', '0', held, 0 }
+if redis.call('ZSCORE', KEYS[6], subject) then -- called, but not announced: still waiting
+  return { 'waiting', string.match(held, ':(%d+):'), '', 0 }
 end
 
 local room = read_room(KEYS[2])
@@ -64,22 +65,27 @@ local function admit()
   return { 'admitted', int(now_ms + room.shop_ms), value, 1 }
 end
 
-if room.mode == 'off' then
-  redis.call('ZREM', KEYS[4], subject)
-  if now_ms < room.opens_at_ms then
-    return { 'early', int(room.opens_at_ms), '', 0 }
+local opened = now_ms >= room.opens_at_ms
+if room.mode == 'off' and opened then
+  if place > 0 then
+    redis.call('ZREM', KEYS[4], subject)
+    redis.call('ZREM', KEYS[5], subject)
+    set_present(KEYS[10], KEYS[11], KEYS[3], place, 0)
   end
   return admit()
 end
 if place > 0 then
   return wait_at(place, 0)
 end
-if now_ms < room.opens_at_ms then
+if not opened then
   return { 'early', int(room.opens_at_ms), '', 0 }
 end
 
-if room.mode == 'auto' and not room.paused and redis.call('ZCARD', KEYS[4]) == 0 then
-  local busy = redis.call('ZCARD', KEYS[6]) + redis.call('ZCARD', KEYS[7]) + redis.call('ZCARD', KEYS[8])
+-- Not while a repair's standstill lasts: lower places are still on their way back.
+local flowing = not room.paused and now_ms >= room.resume_at_ms
+if room.mode == 'auto' and flowing and redis.call('ZCARD', KEYS[4]) == 0 then
+  local shopping = redis.call('ZCOUNT', KEYS[8], '(' .. int(now_ms), '+inf')
+  local busy = redis.call('ZCARD', KEYS[6]) + redis.call('ZCARD', KEYS[7]) + shopping
   local tokens = earned(KEYS[3], room, now_ms)
   if busy < room.max_active and tokens >= FAN then
     save_tokens(KEYS[3], tokens - FAN, now_ms)

@@ -39,4 +39,7 @@ redis.call('ZREM', KEYS[6], subject)
 redis.call('ZREM', KEYS[7], subject)
 local admission = redis.call('HGET', KEYS[8], subject) or ''
 redis.call('HDEL', KEYS[8], subject)
+if place or admission ~= '' then
+  append(KEYS[10], KEYS[2], 'leave', subject) -- tabs on other nodes are told
+end
 return admission

@@ -26,6 +26,7 @@
 -- @include guard
 -- @include now
 -- @include log
+-- @include lapse
 -- @include pace
 
 local SWEEP_MAX = 1000
@@ -44,10 +45,7 @@ for _, subject in ipairs(redis.call('ZRANGEBYSCORE', KEYS[8], '-inf', now, 'LIMI
   redis.call('HDEL', KEYS[9], subject)
 end
 for _, subject in ipairs(redis.call('ZRANGEBYSCORE', KEYS[7], '-inf', now, 'LIMIT', 0, SWEEP_MAX)) do
-  redis.call('ZREM', KEYS[7], subject)
-  redis.call('HDEL', KEYS[9], subject)
-  redis.call('HINCRBY', KEYS[3], 'lapsed', 1)
-  append(KEYS[11], KEYS[3], 'lapsed', subject)
+  lapse(KEYS[7], KEYS[9], KEYS[3], KEYS[11], subject)
 end
 for _, subject in ipairs(redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', now, 'LIMIT', 0, SWEEP_MAX)) do
   redis.call('ZREM', KEYS[5], subject)

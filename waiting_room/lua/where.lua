@@ -34,8 +34,8 @@ local accept_by = tonumber(redis.call('ZSCORE', KEYS[5], subject) or '0')
 if accept_by > now_ms then
   return { 'called', int(accept_by), held }
 end
-if redis.call('ZSCORE', KEYS[4], subject) then
-  return { 'called', '0', held }
+if redis.call('ZSCORE', KEYS[4], subject) then -- called, but not announced: still waiting
+  return { 'waiting', string.match(held, ':(%d+):'), '' }
 end
 local place = redis.call('ZSCORE', KEYS[3], subject)
 if place then
