@@ -50,7 +50,9 @@ class Postgres(Server):
         super().__init__(around)
         self.programs = find_programs()
         self.data = around.data_dir / "postgres"
-        self.url = f"postgresql://{USER}@/{DATABASE}?host={quote(str(around.socket_dir))}"
+        # The port is said because PGPORT would count otherwise.
+        where = f"host={quote(str(around.socket_dir))}&port={PORT}"
+        self.url = f"postgresql://{USER}@/{DATABASE}?{where}"
 
     def prepare(self) -> None:
         if not self.data.exists():

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import psycopg
@@ -139,6 +139,7 @@ def test_the_folder_is_taken_until_the_last_server_has_gone(stack, folder):
     parent, said = start_parent(stack, folder)
     slow = said["pids"][1]
     handles = handles_of(stack, [parent.pid, slow])
+    stack.callback(wake, handles[1])
     os.kill(slow, signal.SIGSTOP)
     parent.kill()
     wait_gone(handles[:1])
@@ -146,6 +147,11 @@ def test_the_folder_is_taken_until_the_last_server_has_gone(stack, folder):
     os.kill(slow, signal.SIGCONT)
     wait_gone(handles)
     wait_until(lambda: not is_locked(folder / lock.SERVERS_FILE))
+
+
+def wake(handle: int) -> None:
+    with suppress(ProcessLookupError):
+        signal.pidfd_send_signal(handle, signal.SIGCONT)
 
 
 def is_locked(path: Path) -> bool:

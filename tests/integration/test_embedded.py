@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import asyncpg
 import psycopg
 import pytest
 import redis
@@ -91,6 +92,16 @@ def test_a_second_instance_learns_which_process_uses_the_data(tmp_path):
             EmbeddedServices(tmp_path, kinds=["valkey"]).start()
         assert "ONSALE_DATA_DIR" in str(refused.value)
         assert first.pid_of("valkey")
+
+
+async def test_the_users_own_postgres_settings_do_not_lead_elsewhere(services, monkeypatch):
+    for name, value in {"PGPORT": "6543", "PGHOST": "/nowhere", "PGDATABASE": "theirs"}.items():
+        monkeypatch.setenv(name, value)
+    with psycopg.connect(services.database_url) as connection:
+        assert connection.execute("SELECT current_database()").fetchone() == ("onsale",)
+    connection = await asyncpg.connect(services.database_url)
+    assert await connection.fetchval("SELECT current_database()") == "onsale"
+    await connection.close()
 
 
 def test_a_path_too_long_for_sockets_gets_a_short_private_folder(tmp_path):
