@@ -24,7 +24,9 @@ class BadSettings(Exception):
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     env: Literal["development", "production"] = "development"
     host: str = "127.0.0.1"
@@ -82,7 +84,8 @@ def load(**said: object) -> Settings:
 
     Raises BadSettings, listing every problem.
     """
-    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    fields = Settings.model_fields.items()
+    known = {PREFIX + name.upper() for name, field in fields if field.validation_alias is None}
     unknown = [n for n in os.environ if n.startswith(PREFIX) and n not in known | FOR_TESTS]
     problems = [f"{name}: no such setting" for name in sorted(unknown)]
     try:

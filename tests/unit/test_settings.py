@@ -1,8 +1,12 @@
 """Settings: all problems at once, no unknown name, no secret in a message."""
 
+from pathlib import Path
+
 import pytest
 
-from config.settings import BadSettings, load
+from config.settings import BadSettings, Settings, load
+
+EXAMPLE = Path(__file__).parents[2] / "config" / "example.env"
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +37,12 @@ def test_all_problems_are_reported_together(monkeypatch):
     assert "too-short-to-be-one" not in str(refused.value)
 
 
+def test_a_store_address_with_our_prefix_is_refused_rather_than_ignored(monkeypatch):
+    monkeypatch.setenv("ONSALE_REDIS_URL", "redis://elsewhere")
+    with pytest.raises(BadSettings, match="ONSALE_REDIS_URL: no such setting"):
+        load()
+
+
 def test_production_refuses_development_values(monkeypatch):
     monkeypatch.setenv("ONSALE_ENV", "production")
     with pytest.raises(
@@ -50,3 +60,14 @@ def test_a_public_url_must_be_an_origin(monkeypatch):
 def test_cookies_are_secure_behind_https():
     assert load(public_url="https://tickets.test").secure_cookies
     assert not load().secure_cookies
+
+
+def test_the_example_names_every_setting_with_its_default(monkeypatch):
+    lines = EXAMPLE.read_text().splitlines()
+    said = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    prefixed = {f"ONSALE_{name.upper()}" for name in Settings.model_fields if "_url" not in name}
+    assert set(said) == prefixed | {"ONSALE_PUBLIC_URL", "REDIS_URL", "DATABASE_URL"}
+    defaults = load()
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+    assert load() == defaults
