@@ -1,0 +1,74 @@
+"""Many nodes tick at once. First show that this test can see the race at all."""
+
+import asyncio
+
+import pytest
+
+from core.generations import Epoch
+from waiting_room.keys import epoch_key, key
+from waiting_room.model import RoomSettings
+from waiting_room.store import QueueStore
+
+EVENT, EPOCH, CAP, NODES = "ev_gig", Epoch(1, "abcdef01"), 5, 20
+
+
+@pytest.fixture
+async def store(redis):
+    store = QueueStore(redis)
+    room = RoomSettings(
+        mode="on",
+        per_minute=6000,
+        max_active=CAP,
+        accept_ms=60_000,
+        shop_ms=60_000,
+        grace_ms=60_000,
+        paused=False,
+        pause_reason="",
+        opens_at_ms=0,
+        version=1,
+    )
+    await store.restore(EVENT, room, 0, [])
+    await redis.set(epoch_key(EVENT), EPOCH.text)
+    await store.copy_settings(EVENT, EPOCH, 0, room, 10_000)
+    await store.tick(EVENT, EPOCH, 0, call_ids=[], now_ms=1_000)  # the pace is counted from here
+    for n in range(100):
+        await store.join(EVENT, EPOCH, 0, f"fan{n:03}", call_id="ad_x", now_ms=1_000)
+    return store
+
+
+async def test_control_check_then_act_calls_too_many(redis, store):
+    """What tick.lua would be without the script. If this passes no more, the test below proves
+    nothing. A barrier, not a sleep, makes the race certain."""
+    all_have_checked = asyncio.Barrier(NODES)
+
+    async def check_then_act():
+        busy = await redis.zcard(key(EVENT, "calls"))
+        await all_have_checked.wait()
+        if busy < CAP:
+            for fan, _ in await redis.zpopmin(key(EVENT, "queue")):
+                await redis.zadd(key(EVENT, "calls"), {fan: 9e15})
+
+    await asyncio.gather(*(check_then_act() for _ in range(NODES)))
+    assert await redis.zcard(key(EVENT, "calls")) == NODES
+
+
+async def test_however_many_nodes_tick_the_first_in_line_are_called_and_never_past_the_cap(store):
+    async def tick_and_announce(node):
+        ids = [f"ad_{node}_{n}" for n in range(3)]
+        called = await store.tick(EVENT, EPOCH, 0, call_ids=ids, now_ms=10_000)
+        await store.announce(EVENT, EPOCH, 0, [c.subject for c in called], now_ms=10_000)
+        return {call.subject for call in called}
+
+    for _ in range(3):
+        told = await asyncio.gather(*(tick_and_announce(node) for node in range(NODES)))
+    counts = (await store.changes(EVENT, EPOCH, 0, now_ms=10_000)).counts
+    assert counts.called == CAP
+    assert counts.waiting == 100 - CAP
+    assert not set.union(*told) - {f"fan{n:03}" for n in range(CAP)}
+
+
+async def test_a_fan_who_joins_from_many_tabs_at_once_has_one_place(store):
+    joins = (
+        store.join(EVENT, EPOCH, 0, "eager", call_id="ad_x", now_ms=1_000) for _ in range(NODES)
+    )
+    assert len({standing.number for standing in await asyncio.gather(*joins)}) == 1
