@@ -34,6 +34,8 @@ import pytest
 import redis as redis_sync
 from psycopg import sql
 from redis.asyncio import Redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 
 from app.embedded.services import EmbeddedServices
 from app.main import Addresses, Node
@@ -102,7 +104,9 @@ async def db(database_url: str) -> AsyncIterator[Db]:
 
 @pytest.fixture
 def redis_url(services: EmbeddedServices) -> str:
-    with redis_sync.Redis.from_url(services.redis_url) as client:
+    patient = Retry(ConstantBackoff(0.05), 200)  # the test before may have killed it
+    with redis_sync.Redis.from_url(services.redis_url, retry=patient) as client:
+        client.client_unpause()
         client.flushall()
     return services.redis_url
 

@@ -84,9 +84,12 @@ class Server(ABC):
             )
 
     def failure(self, why: str) -> ServerFailed:
+        return ServerFailed(self.name, f"{why}\n  {self.last_words()}", self.log_path)
+
+    def last_words(self) -> str:
+        """The end of its log."""
         text = self.log_path.read_text("utf-8", errors="replace") if self.log_path.exists() else ""
-        tail = text.splitlines()[-LOG_TAIL_LINES:]
-        return ServerFailed(self.name, "\n  ".join([why, *tail]), self.log_path)
+        return "\n  ".join(text.splitlines()[-LOG_TAIL_LINES:])
 
     def turn_log_over(self) -> None:
         self.log_path.parent.mkdir(mode=0o700, exist_ok=True)
@@ -160,7 +163,8 @@ class Keeper(threading.Thread):
                 log.error("%s", exc)  # noqa: TRY400 - the message is complete
             if self._stopping.is_set():
                 return
-            log.warning("%s has ended and is started again", self.server.name)
+            said = self.server.last_words()
+            log.warning("%s has ended and is started again\n  %s", self.server.name, said)
             lived_s = time.monotonic() - started_s
             pause_s = RESTART_PAUSE_S if lived_s > YOUNG_S else pause_s * 2
             self._stopping.wait(min(pause_s, MAX_RESTART_PAUSE_S))
