@@ -24,6 +24,9 @@ from core.errors import Stale, StoreUnavailable
 
 Argument = str | int | bytes | Sequence[str | int | bytes]
 
+# A replica that was just the master, or a full server: an outage, though it answers.
+CANNOT_WRITE = (redis_errors.ReadOnlyError, redis_errors.OutOfMemoryError)
+
 _HEADER_LINE = re.compile(r"^-- (KEYS|ARGV)\[(\d+)(\.\.)?\]\s+(\w+)", re.MULTILINE)
 _INCLUDE_LINE = re.compile(r"^-- @include (\w+)$", re.MULTILINE)
 
@@ -82,6 +85,8 @@ class BoundScript:
         except redis_errors.ResponseError as exc:
             if str(exc).startswith("STALE"):
                 raise Stale(f"{script.name}: {exc}") from exc
+            if isinstance(exc, CANNOT_WRITE):
+                raise StoreUnavailable(f"{script.name}: {exc}") from exc
             raise
         except (redis_errors.ConnectionError, redis_errors.TimeoutError) as exc:
             raise StoreUnavailable(script.name) from exc
