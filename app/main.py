@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
+from app import metrics
 from app.admin.service import Admin
 from app.catalogue import demo
 from app.catalogue.store import Catalogue
@@ -120,7 +120,7 @@ def _build(
         checkout=checkout,
         admin=admin,
         pages=pages,
-        health=Health(redis, db, drain, CollectorRegistry()),
+        health=Health(redis, db, drain, metrics.registry(room)),
     )
 
 

@@ -66,6 +66,10 @@ class Hub:
         self._room.generations.forget(event_id, behind=behind)
         self._events.setdefault(event_id, LocalEvent()).lost()
 
+    def views(self) -> dict[str, EventView]:
+        """The copies this node has now, for metrics."""
+        return {name: event.view for name, event in self._events.items() if event.view}
+
     async def view(self, event_id: str) -> EventView:
         """The node's copy, read now if there is none yet or it is a round old."""
         event = self._events.setdefault(event_id, LocalEvent())
