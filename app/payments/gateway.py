@@ -48,10 +48,8 @@ class SandboxGateway:
 
     async def find(self, key: str) -> Payment | None:
         """The gateway's own record; None when it never heard of the key."""
-        try:
-            return await self._call("GET", "/payments", params={"key": key})
-        except LookupError:
-            return None
+        reply = await self._ask("GET", "/payments", params={"key": key})
+        return None if reply.status_code == httpx.codes.NOT_FOUND else _payment(reply)
 
     async def confirm(self, payment_id: str) -> Payment:
         return await self._call("POST", f"/payments/{payment_id}/confirm")
@@ -66,20 +64,25 @@ class SandboxGateway:
     async def refund(self, payment_id: str) -> Payment:
         return await self._call("POST", f"/payments/{payment_id}/refund")
 
-    async def _call(
+    async def _call(self, method: str, path: str, body: dict[str, object] | None = None) -> Payment:
+        return _payment(await self._ask(method, path, body))
+
+    async def _ask(
         self,
         method: str,
         path: str,
         body: dict[str, object] | None = None,
         params: dict[str, str] | None = None,
-    ) -> Payment:
+    ) -> httpx.Response:
         try:
-            reply = await self._http.request(method, path, json=body, params=params)
+            return await self._http.request(method, path, json=body, params=params)
         except httpx.HTTPError as exc:
             raise Unsure(f"{method} {path}: {exc!r}") from exc
-        if reply.status_code == httpx.codes.NOT_FOUND:
-            raise LookupError(path)
-        if reply.status_code not in {httpx.codes.OK, httpx.codes.CONFLICT}:
-            raise Unsure(f"{method} {path}: {reply.status_code}")
-        found = reply.json()
-        return Payment(found["payment_id"], cast("PaymentState", found["state"]))
+
+
+def _payment(reply: httpx.Response) -> Payment:
+    """A conflict too carries the payment as it is. Anything else tells nothing about it."""
+    if reply.status_code not in {httpx.codes.OK, httpx.codes.CONFLICT}:
+        raise Unsure(f"{reply.request.url.path}: {reply.status_code}")
+    found = reply.json()
+    return Payment(found["payment_id"], cast("PaymentState", found["state"]))
