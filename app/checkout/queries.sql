@@ -14,6 +14,25 @@ where event_id = $1 and subject = $2 and booking_ticket.state in ('claimed', 'so
 -- Locks nothing: a cancellation waits for bookings, not they for it. $1 event_id.
 select cancelled_at is null and starts_at > now() from event where event_id = $1;
 
+-- name: fan_lock
+-- One claim of a fan at a time, so that the limit per fan is counted right. $1 event_id, $2 subject.
+select pg_advisory_xact_lock(hashtextextended($1 || ' ' || $2, 0));
+
+-- name: fan_room
+-- How many more tickets a fan may have, and how many any fan. $1 event_id, $2 subject.
+select max_tickets, max_tickets - (
+    select count(*)
+    from booking_ticket join booking using (booking_id, event_id)
+    where event_id = $1 and subject = $2 and booking_ticket.state in ('claimed', 'sold')
+) as room
+from event where event_id = $1;
+
+-- name: tickets_taken
+-- Which of these seats are somebody's. $1 event_id, $2 seat indexes.
+select seat_index from booking_ticket
+where event_id = $1 and seat_index = any($2::integer[]) and state in ('claimed', 'sold')
+order by seat_index;
+
 -- name: booking_insert
 -- $1 booking_id, $2 event_id, $3 subject, $4 hold_id, $5 fence, $6 email, $7 currency,
 -- $8 total_minor, $9 token.
@@ -44,7 +63,8 @@ insert into outbox (event_id, hold_id, seats, revs, state) values ($1, $2, $3, $
 
 -- name: booking_get
 -- $1 booking_id.
-select * from booking where booking_id = $1;
+select *, extract(epoch from now() - created_at)::float8 as age_s
+from booking where booking_id = $1;
 
 -- name: booking_tickets
 -- $1 booking_id.
@@ -67,8 +87,8 @@ where booking_id = $1 and attempt = $2 and state = $3
 returning booking_id;
 
 -- name: booking_tickets_move
--- $1 booking_id, $2 from, $3 to. Returns the seats.
-update booking_ticket set state = $3 where booking_id = $1 and state = $2 returning seat_index;
+-- $1 booking_id, $2 from, $3 to.
+update booking_ticket set state = $3 where booking_id = $1 and state = $2;
 
 -- name: entry_code_set
 -- $1 booking_id, $2 seat_index, $3 code.
@@ -85,11 +105,12 @@ where booking_id in (
       and touched_at < now() - make_interval(secs => $1)
     order by touched_at limit $2 for update skip locked
 )
-returning *;
+returning *, extract(epoch from now() - created_at)::float8 as age_s;
 
 -- name: outbox_take
--- The oldest changes, for this relay alone; in order of their revs. $1 limit.
+-- The oldest changes, for this relay alone; in order of their revs. $1 limit, $2 events to leave.
 select outbox_id, event_id, hold_id, seats, revs, state from outbox
+where event_id <> all($2::text[])
 order by outbox_id limit $1 for update skip locked;
 
 -- name: outbox_done
@@ -103,16 +124,25 @@ on conflict do nothing returning booking_id;
 
 -- name: key_get
 -- $1 subject, $2 key.
-select fingerprint, booking_id, status, body, created_at < now() - interval '60 seconds' as old
+select fingerprint, booking_id, status, body,
+    extract(epoch from now() - created_at)::float8 as age_s
 from idempotency where subject = $1 and key = $2;
 
+-- name: key_lock
+-- A claim and whoever gives it up take turns. $1 subject, $2 key, $3 booking_id.
+-- No row: the key was given up, or answered.
+select booking_id from idempotency
+where subject = $1 and key = $2 and booking_id = $3 and status is null for update;
+
 -- name: key_answer
--- $1 subject, $2 key, $3 status, $4 body.
-update idempotency set status = $3, body = $4 where subject = $1 and key = $2;
+-- The first answer stays. $1 subject, $2 key, $3 booking_id, $4 status, $5 body. Returns it.
+update idempotency set status = coalesce(status, $4), body = coalesce(body, $5)
+where subject = $1 and key = $2 and booking_id = $3
+returning status, body;
 
 -- name: key_forget
--- The call may be made again. $1 subject, $2 key.
-delete from idempotency where subject = $1 and key = $2 and status is null;
+-- The call may be made again. $1 subject, $2 key, $3 booking_id.
+delete from idempotency where subject = $1 and key = $2 and booking_id = $3 and status is null;
 
 -- name: event_for_holds
 -- $1 event_id.

@@ -7,7 +7,9 @@ a crash in between means a repeat, which changes nothing: the script takes only 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from typing import Any
 
 from core.db import Db, load_queries
 from core.errors import StoreUnavailable
@@ -34,30 +36,51 @@ class Relay:
     async def run(self) -> None:
         while True:
             try:
-                while await self.once() == BATCH:
-                    continue
+                stuck = await self.once()
             except StoreUnavailable as exc:
                 log.warning("relay waits", extra={"why": str(exc)})
                 await asyncio.sleep(RETRY_S)
-            try:
-                async with asyncio.timeout(LOOK_EVERY_S):
-                    await self._kicked.wait()
-            except TimeoutError:
-                continue
-            finally:
-                self._kicked.clear()
+            except Exception:
+                log.exception("relay failed")
+                await asyncio.sleep(RETRY_S)
+            else:
+                await (asyncio.sleep(RETRY_S) if stuck else self._news())
 
-    async def once(self) -> int:
-        """How many rows were carried."""
+    async def once(self) -> set[str]:
+        """Carry all there is. Events whose seat map does not take it just now keep theirs.
+
+        Returns those events. Raises StoreUnavailable when PostgreSQL is away.
+        """
+        stuck: set[str] = set()
+        while await self._batch(stuck) == BATCH:
+            continue
+        return stuck
+
+    async def _batch(self, stuck: set[str]) -> int:
+        """How many rows were looked at. Adds to `stuck`."""
+        done = []
         async with self._db.transaction() as tx:
-            rows = await tx.fetch(self._sql["outbox_take"], BATCH)
+            rows = await tx.fetch(self._sql["outbox_take"], BATCH, list(stuck))
             for row in rows:
-                fates = [Fate(*pair) for pair in zip(row["seats"], row["revs"], strict=True)]
-                await self._seat_map.apply(
-                    row["event_id"],
-                    hold_id=row["hold_id"],
-                    state=row["state"],
-                    fates=fates,
-                )
-            await tx.execute(self._sql["outbox_done"], [row["outbox_id"] for row in rows])
+                if row["event_id"] in stuck:
+                    continue
+                try:
+                    await self._carry(row)
+                    done.append(row["outbox_id"])
+                except StoreUnavailable as exc:
+                    stuck.add(row["event_id"])
+                    log.warning("relay waits", extra={"event": row["event_id"], "why": str(exc)})
+            await tx.execute(self._sql["outbox_done"], done)
         return len(rows)
+
+    async def _carry(self, row: Any) -> None:
+        fates = [Fate(*pair) for pair in zip(row["seats"], row["revs"], strict=True)]
+        await self._seat_map.apply(
+            row["event_id"], hold_id=row["hold_id"], state=row["state"], fates=fates
+        )
+
+    async def _news(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_EVERY_S):
+                await self._kicked.wait()
+        self._kicked.clear()

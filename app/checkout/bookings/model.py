@@ -15,6 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from seatmap.model import Hold
+
 State = Literal[
     "claimed", "confirmed", "captured", "cancelling", "cancelled", "revoking", "revoked"
 ]
@@ -23,7 +25,7 @@ MOVES: dict[State, set[State]] = {
     "claimed": {"confirmed", "cancelling"},
     "confirmed": {"captured", "revoking"},
     "cancelling": {"cancelled"},
-    "revoking": {"revoked", "captured"},  # captured: the gateway had done it before we gave up
+    "revoking": {"revoked"},  # a capture that came first is refunded
     "captured": set(),
     "cancelled": set(),
     "revoked": set(),
@@ -39,6 +41,19 @@ STATUS = {  # what the fan is told
 }
 PAY_WITHIN_S = 600  # a claim that is not authorised by then is cancelled
 CAPTURE_WITHIN_S = 900  # a confirmed booking is captured by then, or revoked with a reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What is about to become a booking. The id is chosen before the work begins."""
+
+    booking_id: str
+    event_id: str
+    subject: str
+    key: str  # the Idempotency-Key under which the call was begun
+    hold: Hold  # pinned
+    email: str
+    token: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,18 +6,16 @@ write of the old owner finds no row and raises Overtaken.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
 
-from app.checkout.bookings.model import MOVES, Booking, State
-from app.checkout.errors import EventClosed
+from app.checkout.bookings.model import MOVES, Booking, Claim, State
+from app.checkout.errors import EventClosed, KeyInUse
 from core.db import Connection, Db, load_queries
 from core.errors import NotFound
-from seatmap.errors import SeatsTaken
-from seatmap.model import Hold
+from seatmap.errors import SeatsTaken, TooManyTickets
 
 
 class Overtaken(Exception):
@@ -29,35 +27,54 @@ class BookingStore:
         self._db = db
         self._sql = load_queries("app.checkout")
 
-    async def claim(
-        self, booking_id: str, event_id: str, subject: str, hold: Hold, email: str, token: str
-    ) -> Booking:
-        """Take the hold's tickets in PostgreSQL. Raises EventClosed or SeatsTaken."""
-        prices = {line["seat"]: line["priceMinor"] for line in hold.quote["lines"]}
+    async def claim(self, claim: Claim) -> Booking:
+        """Take the hold's tickets in PostgreSQL.
+
+        Raises EventClosed, TooManyTickets, SeatsTaken; KeyInUse when the call was given up. After
+        StoreUnavailable the claim may have been made or not: `abandon` tells.
+        """
+        prices = {line["seat"]: line["priceMinor"] for line in claim.hold.quote["lines"]}
         seats = sorted(prices)
-        currency, total = hold.quote["currency"], hold.quote["totalMinor"]
         try:
             async with self._db.transaction() as tx:
-                if not await tx.fetchval(self._sql["event_on_sale"], event_id):
-                    raise EventClosed(event_id)
-                identity = (booking_id, event_id, subject, hold.hold_id, hold.fence)
+                await self._may_claim(tx, claim, len(seats))
+                await tx.execute(self._sql["booking_insert"], *_row(claim))
+                revs = await self._raise_revs(tx, claim.event_id, seats)
+                lines = (seats, [prices[seat] for seat in seats])
                 await tx.execute(
-                    self._sql["booking_insert"], *identity, email, currency, total, token
+                    self._sql["booking_tickets_insert"], claim.booking_id, claim.event_id, *lines
                 )
-                revs = await self._raise_revs(tx, event_id, seats)
-                await tx.execute(
-                    self._sql["booking_tickets_insert"],
-                    booking_id,
-                    event_id,
-                    seats,
-                    [prices[seat] for seat in seats],
-                )
-                await self._announce(tx, event_id, hold.hold_id, revs, "claimed")
+                await self._announce(tx, claim.event_id, claim.hold.hold_id, revs, "claimed")
         except asyncpg.UniqueViolationError as exc:
             if exc.constraint_name != "booking_ticket_live":
                 raise
-            raise SeatsTaken(event_id, seats) from exc
-        return await self.get(booking_id)
+            taken = await self._db.fetch(self._sql["tickets_taken"], claim.event_id, seats)
+            raise SeatsTaken(claim.event_id, [row["seat_index"] for row in taken]) from exc
+        return await self.get(claim.booking_id)
+
+    async def _may_claim(self, tx: Connection, claim: Claim, wanted: int) -> None:
+        fan = (claim.event_id, claim.subject)
+        if not await tx.fetchval(self._sql["key_lock"], claim.subject, claim.key, claim.booking_id):
+            raise KeyInUse(claim.key)
+        if not await tx.fetchval(self._sql["event_on_sale"], claim.event_id):
+            raise EventClosed(claim.event_id)
+        await tx.execute(self._sql["fan_lock"], *fan)
+        limit = await tx.fetchrow(self._sql["fan_room"], *fan)
+        if wanted > limit["room"]:
+            raise TooManyTickets(limit["max_tickets"])
+
+    async def abandon(self, subject: str, key: str, booking_id: str) -> bool:
+        """Give a call up, so that its key is free again and its claim can't come any more.
+
+        False: the claim is there already, and stays.
+        """
+        call = (subject, key, booking_id)
+        async with self._db.transaction() as tx:
+            await tx.execute(self._sql["key_lock"], *call)  # waits for a claim under way
+            if await tx.fetchrow(self._sql["booking_get"], booking_id) is not None:
+                return False
+            await tx.execute(self._sql["key_forget"], *call)
+        return True
 
     async def get(self, booking_id: str) -> Booking:
         """Raises NotFound."""
@@ -115,9 +132,11 @@ class BookingStore:
     async def _tickets_move(
         self, tx: Connection, booking: Booking, was: str, to: str, shown: str
     ) -> None:
-        rows = await tx.fetch(self._sql["booking_tickets_move"], booking.booking_id, was, to)
-        seats = sorted(row["seat_index"] for row in rows)
+        """Ticket rows are locked before booking_ticket rows, as in a claim: no deadlock."""
+        rows = await tx.fetch(self._sql["booking_tickets"], booking.booking_id)
+        seats = [row["seat_index"] for row in rows if row["state"] == was]
         revs = await self._raise_revs(tx, booking.event_id, seats)
+        await tx.execute(self._sql["booking_tickets_move"], booking.booking_id, was, to)
         await self._announce(tx, booking.event_id, booking.hold_id, revs, shown)
 
     async def _raise_revs(
@@ -133,7 +152,11 @@ class BookingStore:
         await tx.execute(self._sql["outbox_insert"], event_id, hold_id, seats, numbers, state)
 
 
+def _row(claim: Claim) -> tuple[object, ...]:
+    hold, quote = claim.hold, claim.hold.quote
+    ids = (claim.booking_id, claim.event_id, claim.subject, hold.hold_id, hold.fence)
+    return (*ids, claim.email, quote["currency"], quote["totalMinor"], claim.token)
+
+
 def _booking(row: Any) -> Booking:
-    names = set(Booking.__slots__) - {"age_s"}
-    age_s = time.time() - row["created_at"].timestamp()
-    return Booking(**{name: row[name] for name in names}, age_s=age_s)
+    return Booking(**{name: row[name] for name in Booking.__slots__})

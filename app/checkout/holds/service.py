@@ -12,10 +12,9 @@ from core.ids import HoldId, Subject, parse_ticket_id, ticket_id
 from seatmap.errors import NoHold
 from seatmap.model import Alternative, Hold
 from seatmap.service import SeatMap
+from seatmap.store import SHOP_AFTER_MS
 from waiting_room.keys import admission_key
 from waiting_room.service import WaitingRoom
-
-SHOP_AFTER_MS = 120_000  # what the scripts add to an admission beyond a hold's end
 
 
 class Holds:
@@ -43,8 +42,12 @@ class Holds:
             hold_ms=event["hold_ms"],
             admission_key=admission_key(event_id),
         )
-        await self._room.extended(event_id, subject, held.ends_ms + SHOP_AFTER_MS)
+        await self.extended(event_id, held)
         return held
+
+    async def extended(self, event_id: str, hold: Hold) -> None:
+        """The hold's script has put the end of the admission off: PostgreSQL follows."""
+        await self._room.extended(event_id, hold.subject, hold.ends_ms + SHOP_AFTER_MS)
 
     async def mine(self, event_id: str, subject: Subject) -> Hold | None:
         try:

@@ -40,6 +40,8 @@ class Recovery:
                 await self.once()
             except StoreUnavailable as exc:
                 log.warning("recovery waits", extra={"why": str(exc)})
+            except Exception:
+                log.exception("recovery failed")
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def once(self) -> int:
