@@ -45,7 +45,8 @@ class Passes:
             raise PassInvalid
         try:
             claims = jwt.decode(text, self._jwk, algorithms=ALGORITHMS).claims
-            aud, sub, exp, jti = (claims[name] for name in ("aud", "sub", "exp", "jti"))
+            aud, sub, jti = (claims[name] for name in ("aud", "sub", "jti"))
+            ends_ms = int(claims["exp"]) * 1000
         except (JoseError, ValueError, KeyError, TypeError) as exc:
             raise PassInvalid from exc
         if claims.get("iss") != ISSUER:
@@ -54,7 +55,7 @@ class Passes:
             raise PassOtherEvent
         if sub != subject:
             raise PassOtherFan
-        if exp * 1000 <= now_ms:
+        if ends_ms <= now_ms:
             raise PassExpired
         return str(jti)
 

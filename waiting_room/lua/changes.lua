@@ -14,7 +14,8 @@
 -- ARGV[3] now_ms     Unix ms; '' takes Redis' own clock
 -- ARGV[4] limit      most entries in the answer, int >= 1
 --
--- Returns: {version, now_ms, settings, state, {waiting, calling, called, active, ended}, gap, entries};
+-- Returns: {version, now_ms, settings, state, {waiting, calling, called, active, ended}, gap,
+--   entries}; `ended` admissions wait to be swept by a tick;
 --   gap is 1 when entries after `floor` were trimmed away: take a snapshot.
 --
 -- Why a script: version, numbers and entries are of one moment. Cost: O(limit + log N).

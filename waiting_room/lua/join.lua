@@ -49,6 +49,7 @@ end
 if redis.call('ZSCORE', KEYS[6], subject) then -- called, but not announced: still waiting
   return { 'waiting', string.match(held, ':(%d+):'), '', 0 }
 end
+lapse(KEYS[7], KEYS[9], KEYS[3], KEYS[11], subject) -- or a tick would end what is made below
 
 local room = read_room(KEYS[2])
 local place = tonumber(redis.call('ZSCORE', KEYS[4], subject) or '0')

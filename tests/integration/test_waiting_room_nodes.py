@@ -1,0 +1,270 @@
+"""What fans are told over their sockets, whichever node they are connected to."""
+
+import asyncio
+import contextlib
+
+import orjson
+import pytest
+
+from core.live.sockets import LiveSocket
+from core.signing import Keys
+from waiting_room.errors import NotCalled, NotOpen
+from waiting_room.service import WaitingRoom
+
+KEYS = Keys("s" * 32)
+
+
+@pytest.fixture
+async def nodes(redis, db):
+    """Two nodes on the same stores, both with their rounds running."""
+    rooms = [WaitingRoom.build(redis, db, KEYS) for _ in range(2)]
+    for room in rooms:
+        await room.start()
+    yield rooms
+    for room in rooms:
+        await room.stop()
+
+
+class Tab:
+    """A fan's open page: the frames that reach it, the latest in place of what was not read."""
+
+    def __init__(self, room, event_id, fan):
+        self.room, self.event_id, self.fan = room, event_id, fan
+        self.socket = LiveSocket()
+
+    async def open(self):
+        await self.room.hub.connect(self.event_id, self.fan, self.socket)
+        return self
+
+    async def close(self):
+        await self.room.hub.disconnect(self.event_id, self.fan, self.socket)
+
+    async def told(self, **wanted):
+        """The first frame that says all of it."""
+        async with asyncio.timeout(20):
+            while True:
+                frame, _ = await self.socket.take()
+                said = orjson.loads(frame)
+                if wanted.items() <= said.items():
+                    return said
+
+
+async def until(ask, fits):
+    async with asyncio.timeout(20):
+        while True:
+            with contextlib.suppress(Exception):
+                if fits(said := await ask()):
+                    return said
+            await asyncio.sleep(0.02)
+
+
+async def test_a_call_reaches_the_fan_although_every_poll_of_the_log_was_somebody_elses(
+    redis, db, make_sale
+):
+    """Whoever reads the log keeps the news until the node's round has told it."""
+    event_id = await make_sale(mode="on", max_active=0)
+    room, caller = (WaitingRoom.build(redis, db, KEYS) for _ in range(2))
+    await room.join(event_id, "vs_fan")
+    tab = await Tab(room, event_id, "vs_fan").open()
+    await tab.told(state="waiting")
+    event = room.hub._events[event_id]
+    await room.hub._round(event_id, event)
+    await caller.change_settings(event_id, 1, max_active=1)
+    await caller.hub._tick(event_id, await caller.hub.view(event_id))
+    event.polled_at = 0.0
+    await room.hub.view(event_id)  # a GET of another fan
+    await room.hub._round(event_id, event)
+    await tab.told(state="called")
+
+
+async def test_socket_and_poll_say_the_same(nodes, make_sale):
+    event_id = await make_sale(mode="on", max_active=0)
+    for fan in ("vs_first", "vs_fan"):
+        await nodes[0].join(event_id, fan)
+    tab = await Tab(nodes[1], event_id, "vs_fan").open()
+    pushed = await tab.told(state="waiting", rank=2)
+    polled = await nodes[0].state(event_id, "vs_fan")
+    moving = {"now"}
+    assert {k: v for k, v in pushed.items() if k not in moving} == {
+        k: v for k, v in polled.items() if k not in moving
+    }
+
+
+async def test_tabs_on_two_nodes_share_one_place_one_call_and_one_admission(nodes, make_sale):
+    event_id = await make_sale(mode="on", max_active=0)
+    joined = [await room.join(event_id, "vs_fan") for room in nodes]
+    assert [said["place"] for said in joined] == [1, 1]
+    tabs = [await Tab(room, event_id, "vs_fan").open() for room in nodes]
+    await nodes[0].change_settings(event_id, 1, max_active=1)
+    for tab in tabs:
+        await tab.told(state="called", place=1)
+    accepted = await nodes[0].accept(event_id, "vs_fan")
+    seen = await tabs[1].told(state="admitted")
+    assert seen["admissionId"] == accepted["admissionId"]
+    await nodes[1].leave(event_id, "vs_fan")
+    await tabs[0].told(state="none")
+
+
+async def test_a_fan_who_reconnects_elsewhere_keeps_the_place(nodes, make_sale):
+    event_id = await make_sale(mode="on", max_active=0)
+    for fan in ("vs_fan", "vs_behind"):
+        await nodes[0].join(event_id, fan)
+    tab = await Tab(nodes[0], event_id, "vs_fan").open()
+    await tab.close()
+    again = await Tab(nodes[1], event_id, "vs_fan").open()
+    assert (await again.told(state="waiting"))["place"] == 1
+
+
+async def test_a_pause_and_its_reason_reach_everybody_at_once(nodes, make_sale):
+    event_id = await make_sale(mode="on", max_active=0)
+    await nodes[0].join(event_id, "vs_fan")
+    tab = await Tab(nodes[0], event_id, "vs_fan").open()
+    await tab.told(paused=False)
+    await nodes[1].change_settings(event_id, 1, paused=True, pause_reason="The lift is stuck.")
+    await tab.told(state="waiting", paused=True, pauseReason="The lift is stuck.")
+
+
+async def test_when_the_room_is_switched_off_those_who_wait_go_straight_in(nodes, make_sale):
+    event_id = await make_sale(mode="on", max_active=0)
+    for fan in ("vs_connected", "vs_polling"):
+        await nodes[0].join(event_id, fan)
+    tab = await Tab(nodes[0], event_id, "vs_connected").open()
+    await nodes[1].change_settings(event_id, 1, mode="off")
+    await tab.told(state="admitted")
+    await until(
+        lambda: nodes[1].state(event_id, "vs_polling"), lambda said: said["state"] == "admitted"
+    )
+    numbers = await until(lambda: nodes[0].numbers(event_id), lambda now: now["active"] == 2)
+    assert (numbers["waiting"], numbers["present"]) == (0, 0)
+
+
+async def test_a_call_that_is_not_accepted_lapses_in_both_stores_and_the_next_fan_is_called(
+    nodes, make_sale, db
+):
+    event_id = await make_sale(mode="on", max_active=1, accept_ms=1_500)
+    for fan in ("vs_sleeper", "vs_next"):
+        await nodes[0].join(event_id, fan)
+    sleeper = await Tab(nodes[0], event_id, "vs_sleeper").open()
+    following = await Tab(nodes[1], event_id, "vs_next").open()
+    await sleeper.told(state="called")
+    await sleeper.told(state="none")
+    await following.told(state="called")
+    with pytest.raises(NotCalled):
+        await nodes[0].accept(event_id, "vs_sleeper")
+
+    async def reason():
+        calls = await nodes[0].calls(event_id)
+        return next(call["end_reason"] for call in calls if call["subject"] == "vs_sleeper")
+
+    await until(reason, lambda why: why == "lapsed")
+
+
+async def test_a_join_after_an_unswept_lapse_is_not_ended_by_the_sweep(redis, db, make_sale):
+    event_id = await make_sale(mode="on", max_active=1, accept_ms=1)
+    room = WaitingRoom.build(redis, db, KEYS)
+    await room.join(event_id, "vs_fan")
+    await room.hub._tick(event_id, await room.hub.view(event_id))
+    await room.change_settings(event_id, 1, mode="off")
+    joined = await until(lambda: room.join(event_id, "vs_fan"), lambda s: s["state"] == "admitted")
+    epoch, floor = await room.at(event_id)
+    await room.store.tick(event_id, epoch, floor, call_ids=[])
+    after = await room.state(event_id, "vs_fan")
+    assert (after["state"], after["admissionId"]) == ("admitted", joined["admissionId"])
+
+
+async def test_the_numbering_goes_on_beyond_each_block_of_the_ceiling(nodes, make_sale, db, redis):
+    event_id = await make_sale(mode="on", max_active=0)
+    await nodes[0].join(event_id, "vs_first")
+    await redis.hset(f"wr:{{{event_id}}}:state", "last_place", 10_000)
+    fans = [f"vs_{n}" for n in range(20)]
+    joined = await asyncio.gather(*(nodes[n % 2].join(event_id, fan) for n, fan in enumerate(fans)))
+    assert sorted(said["place"] for said in joined) == list(range(10_001, 10_021))
+    assert await db.fetchval("select place_ceiling from room") == 20_000
+
+
+async def test_a_refused_join_takes_no_number(nodes, make_sale, redis):
+    event_id = await make_sale(mode="on", opens_in_s=3600)
+    with pytest.raises(NotOpen):
+        await nodes[0].join(event_id, "vs_early")
+    assert int(await redis.hget(f"wr:{{{event_id}}}:state", "last_place") or 0) == 0
+
+
+async def test_while_postgresql_keeps_no_calls_nobody_is_announced_and_the_pages_say_why(
+    nodes, make_sale, db
+):
+    event_id = await make_sale(mode="on", max_active=0)
+    await nodes[0].join(event_id, "vs_fan")
+    tab = await Tab(nodes[0], event_id, "vs_fan").open()
+    await tab.told(state="waiting")
+    async with db.connection() as connection:
+        await connection.execute("begin; lock table call in exclusive mode")
+        await nodes[1].change_settings(event_id, 1, max_active=1)
+        said = await tab.told(state="waiting", paused=True)
+        assert said["place"] == 1
+        await connection.execute("rollback")
+    await tab.told(state="called", paused=False)
+    assert len(await nodes[0].calls(event_id)) == 1
+
+
+async def test_fans_connected_when_redis_loses_everything_get_their_places_back(
+    nodes, make_sale, redis
+):
+    event_id = await make_sale(mode="on", max_active=0)
+    fans = [f"vs_{n}" for n in range(6)]
+    for fan in fans:
+        await nodes[0].join(event_id, fan)
+    tabs = [await Tab(nodes[n % 2], event_id, fan).open() for n, fan in enumerate(fans)]
+    for tab in tabs:
+        await tab.told(state="waiting")
+    await redis.flushall()
+    for place, tab in enumerate(tabs, 1):
+        said = await tab.told(state="waiting", paused=True, place=place, rank=place)
+        assert "repaired" in said["pauseReason"]
+    newcomer = await until(
+        lambda: nodes[0].join(event_id, "vs_new"), lambda said: said["state"] == "waiting"
+    )
+    assert newcomer["place"] > 10_000
+
+
+async def test_admissions_and_calls_outlive_redis(nodes, make_sale, redis):
+    event_id = await make_sale(mode="on", max_active=2)
+    shopper, called = "vs_shopper", "vs_called"
+    tabs = {}
+    for fan in (shopper, called):
+        await nodes[0].join(event_id, fan)
+        tabs[fan] = await Tab(nodes[0], event_id, fan).open()
+        await tabs[fan].told(state="called")
+    admitted = await nodes[0].accept(event_id, shopper)
+    await redis.flushall()
+
+    async def again():
+        return await nodes[1].state(event_id, shopper)
+
+    back = await until(again, lambda said: said["state"] == "admitted")
+    assert (back["admissionId"], back["endsAt"]) == (admitted["admissionId"], admitted["endsAt"])
+    await nodes[1].require_admission(event_id, shopper, admitted["pass"])
+    assert (await nodes[1].accept(event_id, called))["state"] == "admitted"
+
+
+async def test_a_place_already_called_is_not_given_back_by_its_slip(nodes, make_sale, redis):
+    event_id = await make_sale(mode="on", max_active=1)
+    slip = (await nodes[0].join(event_id, "vs_fan"))["slip"]
+    tab = await Tab(nodes[0], event_id, "vs_fan").open()
+    await tab.told(state="called")
+    await nodes[0].leave(event_id, "vs_fan")
+    await tab.close()
+    await redis.flushall()
+    joined = await until(
+        lambda: nodes[0].join(event_id, "vs_fan", slip), lambda said: said["state"] == "waiting"
+    )
+    assert joined["place"] > 10_000
+
+
+async def test_after_a_repair_an_auto_room_lets_nobody_past_those_on_their_way_back(
+    nodes, make_sale, redis
+):
+    event_id = await make_sale(mode="auto", max_active=5)
+    assert (await nodes[0].join(event_id, "vs_one"))["state"] == "admitted"
+    await redis.flushall()
+    joined = await until(lambda: nodes[0].join(event_id, "vs_two"), lambda said: "state" in said)
+    assert joined["state"] == "waiting"

@@ -1,0 +1,103 @@
+"""A pass and a slip are good for one fan, one event and a time; each other use is told apart."""
+
+import pytest
+from joserfc import jwt
+
+from core.signing import Keys
+from waiting_room.errors import BadSlip, PassExpired, PassInvalid, PassOtherEvent, PassOtherFan
+from waiting_room.passes import MAX_PASS_CHARACTERS, Passes
+
+EVENT, FAN, CALL = "ev_gig", "vs_fan", "ad_1"
+NOW_MS = 1_900_000_000_000
+ENDS_MS = NOW_MS + 60_999
+
+
+@pytest.fixture
+def passes():
+    return Passes(Keys("s" * 32))
+
+
+@pytest.fixture
+def issued(passes):
+    return passes.issue(EVENT, FAN, CALL, now_ms=NOW_MS, ends_ms=ENDS_MS)
+
+
+def test_a_pass_names_its_admission_to_its_fan_at_its_event(passes, issued):
+    assert passes.verify(issued, EVENT, FAN, now_ms=NOW_MS) == CALL
+
+
+def test_a_pass_ends_no_later_than_its_admission(passes, issued):
+    with pytest.raises(PassExpired):
+        passes.verify(issued, EVENT, FAN, now_ms=ENDS_MS)
+    passes.verify(issued, EVENT, FAN, now_ms=ENDS_MS - 1_000)
+
+
+def test_a_pass_of_another_fan_or_event_is_told_apart(passes, issued):
+    with pytest.raises(PassOtherFan):
+        passes.verify(issued, EVENT, "vs_other", now_ms=NOW_MS)
+    with pytest.raises(PassOtherEvent):
+        passes.verify(issued, "ev_other", FAN, now_ms=NOW_MS)
+
+
+@pytest.mark.parametrize("text", ["x", "a.b.c", "ä", "x" * (MAX_PASS_CHARACTERS + 1), "..", "{}"])
+def test_what_is_no_pass_is_invalid(passes, text):
+    with pytest.raises(PassInvalid):
+        passes.verify(text, EVENT, FAN, now_ms=NOW_MS)
+
+
+def test_a_pass_signed_by_another_house_is_invalid(passes):
+    forged = Passes(Keys("t" * 32)).issue(EVENT, FAN, CALL, now_ms=NOW_MS, ends_ms=ENDS_MS)
+    with pytest.raises(PassInvalid):
+        passes.verify(forged, EVENT, FAN, now_ms=NOW_MS)
+
+
+def test_a_pass_with_one_letter_changed_is_invalid(passes, issued):
+    head, claims, signature = issued.split(".")
+    changed = ("A" if claims[5] != "A" else "B").join((claims[:5], claims[6:]))
+    with pytest.raises(PassInvalid):
+        passes.verify(f"{head}.{changed}.{signature}", EVENT, FAN, now_ms=NOW_MS)
+
+
+@pytest.mark.parametrize("claims", [{"iss": "other"}, {"exp": "soon"}, {"exp": None}])
+def test_claims_that_are_not_ours_are_invalid_although_the_key_is(claims):
+    keys = Keys("s" * 32)
+    full = {"iss": "onsale", "aud": EVENT, "sub": FAN, "jti": CALL, "exp": ENDS_MS // 1000}
+    text = jwt.encode({"alg": "Ed25519"}, full | claims, keys.ed25519_jwk, algorithms=["Ed25519"])
+    with pytest.raises(PassInvalid):
+        Passes(keys).verify(text, EVENT, FAN, now_ms=NOW_MS)
+
+
+def test_the_published_keys_hold_no_secret(passes):
+    (published,) = passes.public_keys()["keys"]
+    assert published["crv"] == "Ed25519"
+    assert "d" not in published
+
+
+def test_a_slip_gives_back_its_place_and_generation(passes):
+    slip = passes.slip(EVENT, FAN, 41, 3)
+    assert passes.read_slip(slip, EVENT, FAN) == (41, 3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda slip: slip.replace("41.", "40.", 1),
+        lambda slip: slip.replace(".3.", ".2.", 1),
+        lambda slip: slip[:-1],
+        lambda slip: "41",
+        lambda slip: "",
+        lambda slip: "4" * 5000 + ".3.x",
+        lambda slip: "٤١" + slip[2:],
+        lambda slip: slip + "ä",
+    ],
+)
+def test_a_slip_that_was_changed_is_refused(passes, change):
+    with pytest.raises(BadSlip):
+        passes.read_slip(change(passes.slip(EVENT, FAN, 41, 3)), EVENT, FAN)
+
+
+def test_a_slip_of_another_fan_or_event_is_refused(passes):
+    slip = passes.slip(EVENT, FAN, 41, 3)
+    for event_id, subject in ((EVENT, "vs_other"), ("ev_other", FAN)):
+        with pytest.raises(BadSlip):
+            passes.read_slip(slip, event_id, subject)
