@@ -37,12 +37,15 @@ from redis.asyncio import Redis
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
+from app.checkout.bookings.model import Claim
 from app.embedded.services import EmbeddedServices
 from app.main import Addresses, Node
 from config.settings import load
 from core.db import Db
+from core.ids import HoldId, Subject, new_id
 from core.migrate import migrate
 from core.redis import connect
+from seatmap.model import Hold
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MIN_MEMORY_BYTES = 2_000_000_000
@@ -182,6 +185,39 @@ async def make_sale(db: Db) -> Callable[..., Awaitable[str]]:
             opens_in_s,
         )
         return event_id
+
+    return make
+
+
+@pytest.fixture
+async def make_claim(db: Db) -> Callable[..., Awaitable[Claim]]:
+    """Makes what a node has in hand between pin and claim; no lock in Redis keeps others off."""
+
+    async def make(
+        event_id: str, *seats: int, subject: str = "vs_fan", token: str = "tok_approve"
+    ) -> Claim:
+        booking_id, key = new_id("bk"), f"key {next(_numbers)}"
+        begun = "insert into idempotency (subject, key, fingerprint, booking_id)"
+        await db.execute(f"{begun} values ($1, $2, '', $3)", subject, key, booking_id)
+        lines = [{"seat": seat, "category": 1, "priceMinor": 1000} for seat in seats]
+        hold = Hold(
+            hold_id=HoldId(new_id("hd")),
+            subject=Subject(subject),
+            seats=seats,
+            fence="1.1",
+            ends_ms=0,
+            quote={"currency": "EUR", "totalMinor": 1000 * len(seats), "lines": lines},
+            pinned=True,
+        )
+        return Claim(
+            booking_id=booking_id,
+            event_id=event_id,
+            subject=subject,
+            key=key,
+            hold=hold,
+            email="fan@example.org",
+            token=token,
+        )
 
     return make
 

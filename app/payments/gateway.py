@@ -31,11 +31,11 @@ class Unsure(Exception):
 class SandboxGateway:
     """Over a unix socket. Every call is safe to repeat."""
 
-    def __init__(self, socket: Path) -> None:
+    def __init__(self, socket: Path, *, answer_timeout_s: float = ANSWER_TIMEOUT_S) -> None:
         self._http = httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(uds=str(socket)),
             base_url="http://gateway",
-            timeout=httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+            timeout=httpx.Timeout(answer_timeout_s, connect=CONNECT_TIMEOUT_S),
         )
 
     async def aclose(self) -> None:
