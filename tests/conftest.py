@@ -24,6 +24,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from signal import SIGTERM
 from urllib.parse import urlsplit
 
 import httpx
@@ -38,6 +39,7 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from app.checkout.bookings.model import Claim
+from app.embedded.identity import Identity
 from app.embedded.services import EmbeddedServices
 from app.main import Addresses, Node
 from config.settings import load
@@ -140,7 +142,9 @@ def gateway_socket() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="onsale-gw-") as folder:
         socket = Path(folder, "gw.sock")
         places = ["--ledger", str(socket.with_name("ledger")), "--socket", str(socket)]
-        process = subprocess.Popen([sys.executable, "-m", "app.payments.sandbox", *places])
+        launcher = Identity("self", os.geteuid(), os.getegid()).launcher(stop_signal=SIGTERM)
+        sandbox = [*launcher, sys.executable, "-m", "app.payments.sandbox", *places]
+        process = subprocess.Popen(sandbox)  # ends with us, also when a test run is killed
         _wait_for(socket)
         yield socket
         process.terminate()
