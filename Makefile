@@ -4,8 +4,9 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-# A set-up is valid for one lock file in one folder: scripts in .venv/bin name the folder.
-stamp   = $(VENV)/.set-up-$(shell { cat $(1); pwd; } | cksum | cut -d ' ' -f 1)
+# A set-up is valid for one lock file and pyproject.toml, which names the commands, in one folder,
+# which scripts in .venv/bin name.
+stamp   = $(VENV)/.set-up-$(shell { cat $(1) pyproject.toml; pwd; } | cksum | cut -d ' ' -f 1)
 ALL    := $(call stamp,requirements-dev.lock)
 # What a sale needs is a third of what its developers need, and part of it.
 RUN    := $(or $(wildcard $(ALL)),$(call stamp,requirements.lock))
