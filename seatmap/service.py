@@ -15,6 +15,7 @@ from core.db import Db, load_queries
 from core.errors import NotFound
 from core.generations import Epoch, Generations
 from core.ids import HoldId, Subject
+from core.tasks import end
 from seatmap.errors import NoHold
 from seatmap.follower import Follower
 from seatmap.keys import epoch_key
@@ -64,9 +65,7 @@ class SeatMap:
         tasks = [*self._following.values(), *([self._watch] if self._watch else [])]
         self._following.clear()
         self._watch = None
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*tasks)
 
     async def hold(
         self,

@@ -19,6 +19,7 @@ import orjson
 from core.errors import NotFound, Stale, StoreUnavailable
 from core.ids import new_id
 from core.live.sockets import LiveSocket
+from core.tasks import end
 from waiting_room import views
 from waiting_room.local import LocalEvent, LocalFan
 from waiting_room.policy import worth_telling
@@ -52,9 +53,7 @@ class Hub:
         ]
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
         self._tasks.clear()
 
     def floor(self, event_id: str) -> int:

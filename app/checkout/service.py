@@ -17,6 +17,7 @@ from app.checkout.web import CheckoutWeb
 from app.payments.gateway import SandboxGateway
 from core.db import Db
 from core.signing import Keys
+from core.tasks import end
 from seatmap.service import SeatMap
 from waiting_room.gate import Gate
 from waiting_room.service import WaitingRoom
@@ -54,8 +55,6 @@ class Checkout:
     async def stop(self) -> None:
         """Bookings under way are finished first. Stopping twice is fine."""
         await self.bookings.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
         self._tasks.clear()
         await self._gateway.aclose()

@@ -268,3 +268,16 @@ async def test_after_a_repair_an_auto_room_lets_nobody_past_those_on_their_way_b
     await redis.flushall()
     joined = await until(lambda: nodes[0].join(event_id, "vs_two"), lambda said: "state" in said)
     assert joined["state"] == "waiting"
+
+
+async def test_a_node_stops_whatever_its_round_is_doing(redis, db, make_sale):
+    """A cancellation may get lost inside a client library: the service asks again."""
+    event_id = await make_sale(mode="on", max_active=3)
+    for turns in range(40):
+        room = WaitingRoom.build(redis, db, KEYS)
+        await room.start()
+        await room.join(event_id, f"vs_{turns}")
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            await room.stop()
