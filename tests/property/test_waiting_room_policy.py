@@ -153,15 +153,28 @@ async def check_tick(store, at, model):
     by_place = sorted(called, key=lambda call: call.admission.place)
     assert [call.subject for call in by_place] == expected  # Q1
     await store.announce(*at, [call.subject for call in called], now_ms=model.now_ms)
-    counts = (await store.changes(*at, now_ms=model.now_ms)).counts
+    changes = await store.changes(*at, now_ms=model.now_ms)
+    counts = changes.counts
     assert counts.waiting == len(model.places)  # Q2
     assert counts.called == len(model.calls)
     assert counts.active == len(model.active)
     if called:  # Q3
         assert counts.called + counts.active <= model.limits.max_active
+    present = {place for fan, place in model.places.items() if fan in model.seen}
+    _, bitmap = await store.snapshot(*at)
+    assert {place for place in range(len(bitmap) * 8) if on(bitmap, place)} == present
+    copy = {place: bit for _, bit, place in changes.entries if bit in "+-"}
+    assert {int(place) for place, bit in copy.items() if bit == "+"} == present  # the log's law
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def on(bitmap, place):
+    return bitmap[place >> 3] & (0x80 >> (place & 7))
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=max(150, settings.default.max_examples),
+)
 @given(
     per_minute=st.sampled_from([0, 6, 60, 600, 6000]),
     cap=st.integers(0, 8),
