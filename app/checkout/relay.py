@@ -12,7 +12,7 @@ import logging
 from typing import Any
 
 from core.db import Db, load_queries
-from core.errors import StoreUnavailable
+from core.errors import NotFound, StoreUnavailable
 from seatmap.model import Fate
 from seatmap.service import SeatMap
 
@@ -64,20 +64,30 @@ class Relay:
             for row in rows:
                 if row["event_id"] in stuck:
                     continue
-                try:
-                    await self._carry(row)
+                if await self._carried(row):
                     done.append(row["outbox_id"])
-                except StoreUnavailable as exc:
+                else:
                     stuck.add(row["event_id"])
-                    log.warning("relay waits", extra={"event": row["event_id"], "why": str(exc)})
             await tx.execute(self._sql["outbox_done"], done)
         return len(rows)
 
-    async def _carry(self, row: Any) -> None:
+    async def _carried(self, row: Any) -> bool:
+        """False: not now. Whatever is wrong with one event must not hold up the others."""
+        event_id = row["event_id"]
         fates = [Fate(*pair) for pair in zip(row["seats"], row["revs"], strict=True)]
-        await self._seat_map.apply(
-            row["event_id"], hold_id=row["hold_id"], state=row["state"], fates=fates
-        )
+        try:
+            await self._seat_map.apply(
+                event_id, hold_id=row["hold_id"], state=row["state"], fates=fates
+            )
+        except NotFound:
+            log.warning("outbox row of an event that is gone", extra={"event_id": event_id})
+        except StoreUnavailable as exc:
+            log.warning("relay waits", extra={"event_id": event_id, "why": str(exc)})
+            return False
+        except Exception:
+            log.exception("relay failed", extra={"event_id": event_id})
+            return False
+        return True
 
     async def _news(self) -> None:
         with contextlib.suppress(TimeoutError):
