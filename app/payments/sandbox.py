@@ -75,6 +75,9 @@ class Ledger:
         self._db.row_factory = sqlite3.Row
         self._db.executescript("pragma journal_mode=wal; pragma synchronous=full;" + SCHEMA)
 
+    def close(self) -> None:
+        self._db.close()
+
     def create(self, payment_id: str, wanted: Payment) -> dict[str, Any]:
         self._db.execute(
             "insert into payment values (?, ?, ?, ?, ?, 'created') on conflict (key) do nothing",
@@ -171,8 +174,10 @@ def main() -> None:
     parser.add_argument("--socket", type=Path, required=True)
     args = parser.parse_args()
     os.umask(0o077)
-    app = Sandbox(Ledger(args.ledger)).app()
+    ledger = Ledger(args.ledger)
+    app = Sandbox(ledger).app()
     uvicorn.run(app, uds=str(args.socket), log_level="warning", timeout_graceful_shutdown=1)
+    ledger.close()
 
 
 if __name__ == "__main__":
