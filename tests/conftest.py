@@ -14,12 +14,15 @@ database gets a fresh copy of the migrated one (10 ms), and an empty Redis.
 from __future__ import annotations
 
 import gzip
+import contextlib
+import fcntl
 import itertools
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -40,6 +43,7 @@ from redis.retry import Retry
 
 from app.checkout.bookings.model import Claim
 from app.embedded.identity import Identity
+from app.embedded.lock import SERVERS_FILE
 from app.embedded.services import EmbeddedServices
 from app.main import Addresses, Node
 from config.settings import load
@@ -50,6 +54,8 @@ from core.redis import connect
 from seatmap.model import Hold
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FOLDER_PREFIX = "onsale-test-"
+SETTLED_S = 60  # by then a process that made a folder has locked it
 MIN_MEMORY_BYTES = 2_000_000_000
 NOT_RUN = pytest.StashKey[list[str]]()
 
@@ -73,7 +79,7 @@ def services() -> Iterator[EmbeddedServices]:
     program = os.environ.get("ONSALE_TEST_REDIS")
     with (
         tempfile.TemporaryDirectory(
-            prefix="onsale-test-", dir=_memory(), ignore_cleanup_errors=True
+            prefix=FOLDER_PREFIX, dir=_memory(), ignore_cleanup_errors=True
         ) as folder,
         EmbeddedServices(
             Path(folder),
@@ -132,8 +138,19 @@ def chromium_program() -> Path:
 def _memory() -> Path | None:
     """A folder in memory, if there is one of a useful size: a copy takes 10 ms there, not 300."""
     folder = Path("/dev/shm")
-    roomy = folder.is_dir() and shutil.disk_usage(folder).free >= MIN_MEMORY_BYTES
-    return folder if roomy and os.access(folder, os.W_OK) else None
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        return None
+    _forget_killed_runs(folder)
+    return folder if shutil.disk_usage(folder).free >= MIN_MEMORY_BYTES else None
+
+
+def _forget_killed_runs(folder: Path) -> None:
+    """A test process that was killed left its data in memory: nobody holds its lock any more."""
+    for left in folder.glob(f"{FOLDER_PREFIX}*/{SERVERS_FILE}"):
+        with contextlib.suppress(OSError), left.open() as file:
+            if time.time() - left.stat().st_mtime > SETTLED_S:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(left.parent, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
