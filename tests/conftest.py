@@ -13,16 +13,15 @@ database gets a fresh copy of the migrated one (10 ms), and an empty Redis.
 
 from __future__ import annotations
 
-import gzip
 import contextlib
 import fcntl
+import gzip
 import itertools
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
