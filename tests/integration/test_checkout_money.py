@@ -222,7 +222,7 @@ async def test_an_owner_that_wakes_up_after_a_takeover_can_write_nothing(
     store, driver, recovery, claimed
 ):
     slow = await claimed()
-    await until_settled(recovery, store, slow)
+    assert await store.take_over(untouched_s=0, limit=1)  # and the new owner has done nothing yet
     for write in (
         store.payment(slow, "pay_other"),
         store.commit(slow),
@@ -232,7 +232,8 @@ async def test_an_owner_that_wakes_up_after_a_takeover_can_write_nothing(
             await write
     with pytest.raises(Overtaken):
         await driver.drive(slow)
-    assert (await store.get(slow.booking_id)).state == "captured"
+    assert (await store.get(slow.booking_id)).state == "claimed"
+    assert (await until_settled(recovery, store, slow)).state == "captured"
 
 
 async def committed(store, gateway, booking):

@@ -56,11 +56,13 @@ async def test_a_late_row_does_not_undo_a_newer_owner(relay, redis, db, make_sal
 
 
 async def test_an_event_under_repair_keeps_its_rows_and_holds_up_no_other(
-    relay, redis, db, make_sale, make_claim
+    relay, redis, db, make_sale, make_claim, monkeypatch
 ):
+    monkeypatch.setattr("app.checkout.relay.BATCH", 2)
     stuck, other = await make_sale(seats=4), await make_sale(seats=4)
     store = BookingStore(db)
-    await store.claim(await make_claim(stuck, 1))
+    for seat in range(3):
+        await store.claim(await make_claim(stuck, seat))
     await store.claim(await make_claim(other, 2))
     queries = load_queries("core")
     async with db.connection() as repairing_node:
@@ -68,10 +70,10 @@ async def test_an_event_under_repair_keeps_its_rows_and_holds_up_no_other(
         assert await relay.once() == {stuck}
         assert await shown(redis, other) == "0040"
         rows = await db.fetch("select event_id from outbox")
-        assert [row["event_id"] for row in rows] == [stuck]
+        assert [row["event_id"] for row in rows] == [stuck] * 3
         await repairing_node.fetchval(queries["repair_unlock"], f"onsale repair sm {stuck}")
     assert await relay.once() == set()
-    assert await shown(redis, stuck) == "0400"
+    assert await shown(redis, stuck) == "4440"
 
 
 async def test_relays_of_many_nodes_carry_everything_once(
