@@ -39,7 +39,9 @@ class Checkout:
         self._gateway = gateway
         self.holds = Holds(db, seat_map, room)
         self.bookings = Bookings(db, seat_map, room, self.holds, store, driver, self.relay.kick)
-        self.recovery = Recovery(store, driver, self.relay.kick)
+        self.recovery = Recovery(
+            store, driver, self.relay.kick, on_captured=self.bookings.end_admission
+        )
         self.web = CheckoutWeb(catalogue, Gate(room), self.holds, self.bookings)
         self._tasks: list[asyncio.Task[None]] = []
 

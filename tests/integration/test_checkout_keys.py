@@ -195,6 +195,66 @@ async def test_an_outage_after_the_claim_hides_no_paid_booking(shopper, db, redi
     assert again.content == reply.content
 
 
+@pytest.fixture
+async def outage(db):
+    """PostgreSQL goes away whenever the statement is run, until `drop trigger outage` is."""
+    await db.execute(
+        "create function go_away() returns trigger language plpgsql as"
+        " $$ begin raise exception 'going away' using errcode = 'admin_shutdown'; end $$"
+    )
+
+    async def at(statement):
+        await db.execute(f"create trigger outage before {statement} execute function go_away()")
+
+    return at
+
+
+async def test_an_outage_in_the_claim_gives_key_and_hold_back(shopper, db, outage):
+    client, event_id = await shopper()
+    await outage("insert on booking")
+    reply = await book(client, event_id, 1)
+    assert (reply.status_code, code(reply)) == (503, "store_unavailable")
+    await db.execute("drop trigger outage on booking")
+    assert (await client.delete(await hold_path(client, event_id))).status_code == 204
+    assert code(await book(client, event_id, 1)) == "confirmed"
+
+
+async def test_an_outage_in_the_commit_leaves_the_booking_pending_and_recovery_ends_it(
+    shopper, db, outage, node
+):
+    client, event_id = await shopper()
+    await outage("update on booking_ticket")
+    first = await book(client, event_id, 1)
+    assert (first.status_code, code(first)) == (202, "pending")
+    assert (await book(client, event_id, 1)).content == first.content
+    await db.execute("drop trigger outage on booking_ticket")
+    await db.execute("update booking set touched_at = now() - interval '1 minute'")
+
+    async def captured():
+        return [row["state"] for row in await bookings(db)] == ["captured"]
+
+    await until(captured)  # by the node's own recovery
+    until_booked = "select end_reason from call where event_id = $1"
+    await until(lambda: db.fetchval(until_booked, event_id))
+
+
+async def test_a_claim_that_comes_too_long_after_the_pin_is_abandoned(shopper, db, monkeypatch):
+    client, event_id = await shopper()
+    with monkeypatch.context() as frozen:
+        frozen.setattr(service, "CLAIM_WITHIN_S", -1.0)  # as if it had been frozen in between
+        reply = await book(client, event_id, 1)
+    assert (reply.status_code, code(reply)) == (503, "store_unavailable")
+    assert not await bookings(db)
+    assert (await client.delete(await hold_path(client, event_id))).status_code == 204
+    assert code(await book(client, event_id, 1)) == "confirmed"
+
+
+async def hold_path(client, event_id):
+    """Of the fan's hold. Only one that no booking is taking can be released."""
+    mine = await client.get(f"/events/{event_id}/holds/mine")
+    return f"/events/{event_id}/holds/{mine.json()['holdId']}"
+
+
 async def test_a_hold_that_came_too_late_in_postgresql_is_told_which_seats_are_taken(
     shopper, db, make_claim
 ):

@@ -58,6 +58,17 @@ async def until(ask, fits):
             await asyncio.sleep(0.02)
 
 
+async def all_told(nodes, event_id, redis):
+    """Every node has read the log to its end and told what it read."""
+
+    async def idle():
+        version = int(await redis.hget(f"wr:{{{event_id}}}:state", "version"))
+        events = [room.hub._events[event_id] for room in nodes]
+        return all(e.version == version and not e.moved and not e.all_moved for e in events)
+
+    await until(idle, bool)
+
+
 async def test_a_call_reaches_the_fan_although_every_poll_of_the_log_was_somebody_elses(
     redis, db, make_sale
 ):
@@ -90,7 +101,9 @@ async def test_socket_and_poll_say_the_same(nodes, make_sale):
     }
 
 
-async def test_tabs_on_two_nodes_share_one_place_one_call_and_one_admission(nodes, make_sale):
+async def test_tabs_on_two_nodes_share_one_place_one_call_and_one_admission(
+    nodes, make_sale, redis
+):
     event_id = await make_sale(mode="on", max_active=0)
     joined = [await room.join(event_id, "vs_fan") for room in nodes]
     assert [said["place"] for said in joined] == [1, 1]
@@ -98,6 +111,7 @@ async def test_tabs_on_two_nodes_share_one_place_one_call_and_one_admission(node
     await nodes[0].change_settings(event_id, 1, max_active=1)
     for tab in tabs:
         await tab.told(state="called", place=1)
+    await all_told(nodes, event_id, redis)
     accepted = await nodes[0].accept(event_id, "vs_fan")
     seen = await tabs[1].told(state="admitted")
     assert seen["admissionId"] == accepted["admissionId"]
@@ -115,11 +129,12 @@ async def test_a_fan_who_reconnects_elsewhere_keeps_the_place(nodes, make_sale):
     assert (await again.told(state="waiting"))["place"] == 1
 
 
-async def test_a_pause_and_its_reason_reach_everybody_at_once(nodes, make_sale):
+async def test_a_pause_and_its_reason_reach_everybody_at_once(nodes, make_sale, redis):
     event_id = await make_sale(mode="on", max_active=0)
     await nodes[0].join(event_id, "vs_fan")
     tab = await Tab(nodes[0], event_id, "vs_fan").open()
     await tab.told(paused=False)
+    await all_told(nodes[:1], event_id, redis)  # the other has not heard of the event yet
     await nodes[1].change_settings(event_id, 1, paused=True, pause_reason="The lift is stuck.")
     await tab.told(state="waiting", paused=True, pauseReason="The lift is stuck.")
 

@@ -178,10 +178,10 @@ class Bookings:
         finally:
             self._kick_relay()
         if booking.state == "captured":
-            await self._end_admission(booking)
+            await self.end_admission(booking)
         return booking
 
-    async def _end_admission(self, booking: Booking) -> None:
+    async def end_admission(self, booking: Booking) -> None:
         """The booking stands whether this works or not: an admission also ends by itself."""
         try:
             await self._room.ended(booking.event_id, booking.subject, "booked")

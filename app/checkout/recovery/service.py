@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from app.checkout.bookings.drive import Driver
+from app.checkout.bookings.model import Booking
 from app.checkout.bookings.store import BookingStore, Overtaken
 from app.payments.gateway import Unsure
 from core.errors import StoreUnavailable
@@ -30,9 +31,10 @@ class Recovery:
         kick_relay: Callable[[], None],
         *,
         untouched_s: float = UNTOUCHED_S,
+        on_captured: Callable[[Booking], Awaitable[None]] | None = None,
     ) -> None:
         self._store, self._driver, self._kick_relay = store, driver, kick_relay
-        self._untouched_s = untouched_s
+        self._untouched_s, self._on_captured = untouched_s, on_captured
 
     async def run(self) -> None:
         while True:
@@ -58,6 +60,8 @@ class Recovery:
                 )
             elif isinstance(end, BaseException):
                 log.error("recovery failed", exc_info=end, extra={"booking_id": booking.booking_id})
+            elif end.state == "captured" and self._on_captured is not None:
+                await self._on_captured(end)
         if taken:
             self._kick_relay()
         return sum(not isinstance(end, BaseException) for end in ends)
