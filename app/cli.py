@@ -1,4 +1,4 @@
-"""The command line: `onsale serve | migrate | seed | rehearse | crowd`."""
+"""The command line: `onsale serve | migrate | seed | keys | rehearse | crowd`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 
-from app import logs
+from app import keys, logs
 from app.embedded.errors import EmbeddedError
 from app.main import Addresses, Node
 from app.rehearsal import crowd, rehearse
@@ -42,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("migrate", help="bring the schema up to date")
     seed = commands.add_parser("seed", help="load the demo events")
     seed.add_argument("--fresh", action="store_true", help="throw all embedded data away first")
+    keys.add_arguments(commands.add_parser("keys", help="the keys that sign admission passes"))
     rehearse.add_arguments(commands.add_parser("rehearse", help="simulated fans, then an audit"))
     fans = commands.add_parser("crowd", help="the gentle crowd of the demo")
     fans.add_argument("--url", required=True)
@@ -92,6 +93,12 @@ async def _load_demo(settings: Settings, addresses: Addresses) -> None:
         await node.close()
 
 
+def _keys(args: argparse.Namespace, settings: Settings) -> int:
+    with stores(settings) as addresses:
+        asyncio.run(keys.run(args, addresses.database_url))
+    return 0
+
+
 def _rehearse(args: argparse.Namespace, settings: Settings) -> int:
     return rehearse.run(args, settings)
 
@@ -105,6 +112,7 @@ _COMMANDS = {
     "serve": _serve,
     "migrate": _migrate,
     "seed": _seed,
+    "keys": _keys,
     "rehearse": _rehearse,
     "crowd": _crowd,
 }

@@ -38,6 +38,7 @@ from core.visitor import VisitorMiddleware
 from seatmap.service import SeatMap
 from seatmap.web import SeatMapWeb
 from waiting_room.gate import Gate
+from waiting_room.keyring import KeyRing
 from waiting_room.service import WaitingRoom
 from waiting_room.web import QueueWeb
 
@@ -114,6 +115,7 @@ def _build(
     return Services(
         catalogue=CatalogueWeb(catalogue),
         waiting_room=room,
+        keyring=KeyRing(db, room.passes, days=settings.pass_key_days),
         queue=QueueWeb(room, secure=secure),
         seat_map=seat_map,
         map=SeatMapWeb(seat_map, Gate(room).stream),
@@ -128,7 +130,7 @@ def _application(services: Services, keys: Keys, drain: Drain, settings: Setting
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as running:
-            for service in (services.seat_map, services.waiting_room, services.checkout):
+            for service in services.in_order():
                 await service.start()
                 running.push_async_callback(service.stop)
             services.health.started = True

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Mount
@@ -27,6 +27,7 @@ from core.edge import on_app_error, on_bug, on_http_error
 from core.errors import AppError
 from seatmap.service import SeatMap
 from seatmap.web import SeatMapWeb
+from waiting_room.keyring import KeyRing
 from waiting_room.service import WaitingRoom
 from waiting_room.web import QueueWeb
 
@@ -42,12 +43,18 @@ GATED = {
 OWN = {("GET", "/bookings/{booking_id}")}  # needs only ownership; anything else is a 404
 
 
+class Service(Protocol):
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Services:
     """Everything that routes may use."""
 
     catalogue: CatalogueWeb
     waiting_room: WaitingRoom
+    keyring: KeyRing
     queue: QueueWeb
     seat_map: SeatMap
     map: SeatMapWeb
@@ -55,6 +62,10 @@ class Services:
     admin: Admin
     pages: Pages
     health: Health
+
+    def in_order(self) -> tuple[Service, ...]:
+        """Those with tasks of their own, as they are started; they are stopped in reverse."""
+        return (self.keyring, self.seat_map, self.waiting_room, self.checkout)
 
 
 def every_route(services: Services) -> list[BaseRoute]:

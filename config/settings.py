@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     demo: bool = True
     crowd: bool = True
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    pass_key_days: int = Field(30, ge=0)  # a new key signs passes so often; 0: only by hand
     max_connections: int = Field(10_000, ge=10)  # of one node, of every kind
     max_sockets_per_visitor: int = Field(10, ge=1)
     drain_s: float = Field(6.0, ge=0)

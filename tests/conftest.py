@@ -251,6 +251,15 @@ async def node(redis: Redis, database_url: str, redis_url: str, gateway_socket: 
     await made.close()
 
 
+@pytest.fixture
+async def other_node(node: Node, database_url: str, redis_url: str, gateway_socket: Path):
+    """A second node on the stores of the first."""
+    made = await open_node(database_url, redis_url, gateway_socket)
+    async with made.app.router.lifespan_context(made.app):
+        yield made
+    await made.close()
+
+
 async def open_node(database_url: str, redis_url: str, gateway_socket: Path) -> Node:
     addresses = Addresses(
         redis_url=redis_url, database_url=database_url, gateway_socket=gateway_socket

@@ -10,6 +10,7 @@ GET  /.well-known/jwks.json             200, the public keys of passes
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import orjson
@@ -28,6 +29,7 @@ from waiting_room.passes import MAX_SLIP_CHARACTERS
 from waiting_room.service import WaitingRoom
 
 MAX_SOCKETS_PER_FAN = 10
+KEYS_CACHE_CONTROL = "public, max-age=300"  # half of PUBLISH_AHEAD_MS
 PING = {"type": "ping"}
 
 
@@ -76,7 +78,8 @@ class QueueWeb:
         return self._reply(event_id, await self._room.leave(event_id, visitor_of(request)))
 
     async def jwks(self, _: Request) -> Response:
-        return json_reply(self._room.passes.public_keys())
+        keys = self._room.passes.public_keys(now_ms=time.time_ns() // 1_000_000)
+        return json_reply(keys, headers={"cache-control": KEYS_CACHE_CONTROL})
 
     async def socket(self, websocket: WebSocket) -> None:
         """Accepted first, so that a refusal reaches the page as a close code it can act on."""

@@ -28,7 +28,7 @@ def test_a_mac_of_one_purpose_is_none_of_another():
 def test_another_secret_makes_other_macs_and_another_signing_key():
     other = Keys("o" * 32)
     assert other.mac("slip", "x") != KEYS.mac("slip", "x")
-    assert other.ed25519_jwk.kid != KEYS.ed25519_jwk.kid
+    assert other.entry_jwk.kid != KEYS.entry_jwk.kid
 
 
 def test_a_visitor_cookie_reads_back_and_a_forged_one_does_not():

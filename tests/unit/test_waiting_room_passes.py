@@ -58,19 +58,28 @@ def test_a_pass_with_one_letter_changed_is_invalid(passes, issued):
         passes.verify(f"{head}.{changed}.{signature}", EVENT, FAN, now_ms=NOW_MS)
 
 
-@pytest.mark.parametrize("claims", [{"iss": "other"}, {"exp": "soon"}, {"exp": None}])
+@pytest.mark.parametrize(
+    "claims", [{"iss": "other"}, {"exp": "soon"}, {"exp": None}, {"sub": 7}, {"bnd": ["x"]}]
+)
 def test_claims_that_are_not_ours_are_invalid_although_the_key_is(claims):
     keys = Keys("s" * 32)
     full = {"iss": "onsale", "aud": EVENT, "sub": FAN, "jti": CALL, "exp": ENDS_MS // 1000}
-    text = jwt.encode({"alg": "Ed25519"}, full | claims, keys.ed25519_jwk, algorithms=["Ed25519"])
+    key = keys.pass_jwk(1)
+    header = {"alg": "Ed25519", "kid": key.kid}
+    text = jwt.encode(header, full | claims, key, algorithms=["Ed25519"])
     with pytest.raises(PassInvalid):
         Passes(keys).verify(text, EVENT, FAN, now_ms=NOW_MS)
 
 
 def test_the_published_keys_hold_no_secret(passes):
-    (published,) = passes.public_keys()["keys"]
-    assert published["crv"] == "Ed25519"
-    assert "d" not in published
+    for published in passes.public_keys(now_ms=NOW_MS)["keys"]:
+        assert published["crv"] == "Ed25519"
+        assert "d" not in published
+
+
+def test_a_pass_can_be_read_after_its_end_by_whoever_wants_to_end_its_admission(passes, issued):
+    claims = passes.read(issued, now_ms=ENDS_MS + 1)
+    assert (claims.event_id, claims.subject, claims.call_id) == (EVENT, FAN, CALL)
 
 
 def test_a_slip_gives_back_its_place_and_generation(passes):

@@ -1,0 +1,71 @@
+"""The numbers of the pass keys, followed in PostgreSQL by every node.
+
+A node reads them every ROUND_S and hands them to `Passes`. Whoever finds the newest too old adds
+the next: compare and set, so that two nodes that rotate at once rotate once. While PostgreSQL is
+away a node goes on with what it knows, which is right for PUBLISH_AHEAD_MS at least, and accepts
+the one key that may have come since (`Passes`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+
+from core.db import Db, load_queries
+from core.errors import StoreUnavailable
+from core.tasks import end
+from waiting_room.pass_keys import PUBLISH_AHEAD_MS, PassKey, rotation_due
+from waiting_room.passes import Passes
+
+log = logging.getLogger(__name__)
+
+ROUND_S = 2.0
+
+
+class PassKeyStore:
+    def __init__(self, db: Db) -> None:
+        self._db = db
+        self._sql = load_queries("waiting_room", "keyring_queries.sql")
+
+    async def all(self) -> tuple[PassKey, ...]:
+        rows = await self._db.fetch(self._sql["pass_keys"])
+        return tuple(PassKey(row["number"], row["signs_from_ms"]) for row in rows)
+
+    async def rotate(self, newest: int, *, ahead_ms: int = PUBLISH_AHEAD_MS) -> int | None:
+        """Publishes the next key; None when `newest` is newest no more, or does not sign yet."""
+        number = await self._db.fetchval(self._sql["pass_key_add"], newest, ahead_ms)
+        return None if number is None else int(number)
+
+
+class KeyRing:
+    """A service: start it before passes are issued. `days`: rotate by age, 0 for never."""
+
+    def __init__(self, db: Db, passes: Passes, *, days: int) -> None:
+        self._store, self._passes, self._days = PassKeyStore(db), passes, days
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        await self._follow()
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            await end(self._task)
+            self._task = None
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(ROUND_S)
+            with contextlib.suppress(StoreUnavailable):
+                await self._follow()
+
+    async def _follow(self) -> None:
+        keys = await self._store.all()
+        if rotation_due(keys, time.time_ns() // 1_000_000, days=self._days):
+            newest = keys[-1].number
+            if await self._store.rotate(newest) is not None:
+                log.info("pass key published", extra={"number": newest + 1})
+                keys = await self._store.all()
+        self._passes.use_keys(keys)
