@@ -28,6 +28,7 @@ EVENT = "/events/{event_id}"
 ADMIN = "/admin/events/{event_id}"
 TEXT: Schema = {"type": "string"}
 INTEGER: Schema = {"type": "integer"}
+BOOLEAN: Schema = {"type": "boolean"}
 OBJECT: Schema = {"type": "object"}
 LIST: Schema = {"type": "array", "items": OBJECT}
 STORES = ("store_unavailable", "repairing")
@@ -67,7 +68,9 @@ QUEUE_STATE: Schema = {
         **{name: {"type": ["integer", "null"]} for name in ("etaLowMs", "etaHighMs")},
         **dict.fromkeys(("acceptBy", "endsAt"), INTEGER),
         **dict.fromkeys(("mode", "pauseReason", "slip", "admissionId", "pass"), TEXT),
-        "paused": {"type": "boolean"},
+        **dict.fromkeys(("paused", "stopped"), BOOLEAN),
+        "message": TEXT,
+        "intake": {"enum": ["open", "closed", "draining", "drained"]},
     },
 }
 TICKET_IDS: Schema = {"type": "array", "items": TEXT}
@@ -141,7 +144,7 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         query=EventQuery,
     ),
     ("POST", f"{EVENT}/queue"): _queue(
-        "Join; idempotent by fan", "not_open", "bad_slip", *UNSAFE, body=JoinBody
+        "Join; idempotent by fan", "not_open", "queue_closed", "bad_slip", *UNSAFE, body=JoinBody
     ),
     ("GET", f"{EVENT}/queue"): _queue("Where the fan stands; renews the pass", "no_visitor"),
     ("POST", f"{EVENT}/queue/accept"): _queue("Accept the call; idempotent", "not_called", *UNSAFE),
@@ -158,7 +161,7 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
     ),
     ("POST", f"{EVENT}/holds"): _checkout(
         "Hold tickets, all or none",
-        *(*PASSES, *HOLD_ERRORS, *UNSAFE, "not_found", "event_closed"),
+        *(*PASSES, *HOLD_ERRORS, *UNSAFE, "not_found", "event_closed", "sale_stopped"),
         ok=(201,),
         answer=HOLD,
         body=HOLD_REQUEST,
@@ -170,7 +173,7 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
     ("POST", "/bookings/{event_id}"): _checkout(
         "Pay for a hold",
         *(*PASSES, *HOLD_ERRORS, *KEY_ERRORS, *BOOKING_ERRORS, *UNSAFE),
-        *("not_found", "event_closed"),
+        *("not_found", "event_closed", "sale_stopped"),
         ok=(201, 202),
         answer=_fields("bookingId", status=STATUS),
         body=BOOKING_REQUEST,
@@ -180,6 +183,14 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
     ("GET", f"{ADMIN}/admission"): _operator("The room's settings", OBJECT),
     ("PATCH", f"{ADMIN}/admission"): _operator(
         "Change the room", OBJECT, "changed", *UNSAFE, body=RoomChange, headers=("If-Match",)
+    ),
+    ("POST", f"{ADMIN}/admission/undo"): _operator(
+        "Take the last change back",
+        OBJECT,
+        "changed",
+        "nothing_to_undo",
+        *UNSAFE,
+        headers=("If-Match",),
     ),
     ("GET", f"{ADMIN}/numbers"): _operator("Queue and seats in numbers", OBJECT),
     ("GET", f"{ADMIN}/calls"): _operator("The calls after a place", LIST),

@@ -65,7 +65,7 @@ class Services:
 
     def in_order(self) -> tuple[Service, ...]:
         """Those with tasks of their own, as they are started; they are stopped in reverse."""
-        return (self.keyring, self.seat_map, self.waiting_room, self.checkout)
+        return (self.keyring, self.seat_map, self.waiting_room, self.checkout, self.admin)
 
 
 def every_route(services: Services) -> list[BaseRoute]:

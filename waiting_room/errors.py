@@ -18,6 +18,29 @@ class NotOpen(AppError):
         return {"opensAt": self.opens_at_ms}
 
 
+class QueueClosed(AppError):
+    """`intake` says whether it may open again (closed) or comes to its end (draining, drained)."""
+
+    code = "queue_closed"
+    title = "The queue takes nobody new. Those who have a place keep it."
+
+    def __init__(self, intake: str) -> None:
+        super().__init__(intake)
+        self.intake = intake
+
+    def detail(self) -> dict[str, object]:
+        return {"intake": self.intake}
+
+
+class SaleStopped(AppError):
+    """The emergency stop. What is held stays held, and payments under way are finished."""
+
+    code = "sale_stopped"
+    title = "The organiser has stopped the sale for now. No seats can be taken or paid for."
+    retry = True
+    retry_after_s = 10
+
+
 class NotCalled(AppError):
     code = "not_called"
     title = "There is no call to accept: it is not your turn yet, or the time to accept ran out."

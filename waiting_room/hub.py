@@ -65,6 +65,11 @@ class Hub:
         self._room.generations.forget(event_id, behind=behind)
         self._events.setdefault(event_id, LocalEvent()).lost()
 
+    def look_again(self, event_id: str) -> None:
+        """This node changed the room itself: whoever asks next is not told from before."""
+        if event := self._events.get(event_id):
+            event.polled_at = 0.0
+
     def views(self) -> dict[str, EventView]:
         """The copies this node has now, for metrics."""
         return {name: event.view for name, event in self._events.items() if event.view}
@@ -188,7 +193,7 @@ class Hub:
             event.moved.update(event.fans)
             event.all_moved = False
         everybody, event.terms = view.terms != event.terms, view.terms
-        if everybody and view.room.mode == "off":
+        if everybody and view.room.mode == "off" and not view.room.stopped:
             event.moved.update(fan.subject for fan in event.fans.values() if fan.place)
         while event.moved:
             subject = event.moved.pop()

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 Mode = Literal["off", "auto", "on"]
-Kind = Literal["none", "early", "waiting", "called", "admitted"]
+Intake = Literal["open", "closed", "draining", "drained"]
+Kind = Literal["none", "early", "waiting", "called", "admitted", "closed", "draining", "drained"]
+CLOSED: tuple[Kind, ...] = ("closed", "draining", "drained")  # answers to who has no place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,9 @@ class RoomSettings:
     pause_reason: str
     opens_at_ms: int
     version: int
+    message: str = ""  # to all fans
+    intake: Intake = "open"  # draining becomes drained when nobody is left
+    stopped: bool = False  # emergency: no calls, no new holds, no new bookings
     resume_at_ms: int = 0  # after a repair, calling stands still until then
 
 

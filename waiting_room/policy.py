@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from waiting_room.model import Counts, RoomSettings
+
 FAN = 60_000  # token units of one call
 BURST_MS = 2_000  # an idle spell earns no more than this
 REPLACEMENTS_PER_FRESH = 2
@@ -37,7 +39,7 @@ class Pace:
 class Limits:
     per_minute: int
     max_active: int
-    open: bool  # not paused, open, mode on or auto, not standing still after a repair
+    open: bool  # mode on or auto, opened, not paused, stopped or standing still after a repair
 
 
 def plan_calls(
@@ -84,6 +86,15 @@ def eta_ms(
     low = quick * (1 - ETA_SPREAD) + open_in_ms
     high = min(slow, quick * 3) * (1 + ETA_SPREAD) + open_in_ms
     return int(low), int(high)
+
+
+def is_drained(room: RoomSettings, counts: Counts, *, now_ms: int) -> bool:
+    """Whether a drain is at its end: nobody waits, is called or shops.
+
+    Not while calling stands still after a repair: fans are still on their way back then.
+    """
+    left = counts.waiting + counts.calling + counts.called + counts.active
+    return room.intake == "draining" and left == 0 and now_ms >= room.resume_at_ms
 
 
 def worth_telling(shown: int, rank: int, *, since_ms: int) -> bool:

@@ -1,22 +1,31 @@
 -- name: room_get
 -- $1 event_id.
-select mode, per_minute, max_active, accept_ms, shop_ms, grace_ms, paused, pause_reason, version,
-       place_ceiling, (extract(epoch from opens_at) * 1000)::bigint as opens_at_ms,
+select mode, per_minute, max_active, accept_ms, shop_ms, grace_ms, paused, pause_reason, message,
+       intake, stopped, version, place_ceiling,
+       (extract(epoch from opens_at) * 1000)::bigint as opens_at_ms,
        coalesce((extract(epoch from calls_resume_at) * 1000)::bigint, 0) as resume_at_ms
 from room where event_id = $1;
 
+-- name: room_lock
+-- Of two changes to one room the second waits for the first, and then sees its version. $1 event_id.
+select from room where event_id = $1 for update;
+
 -- name: room_change
--- Compare and set. $1 event_id, $2 expected version, then the values. No row: the version was old.
-update room set mode = $3, per_minute = $4, max_active = $5, accept_ms = $6, shop_ms = $7,
-       paused = $8, pause_reason = $9, opens_at = to_timestamp($10::bigint / 1000.0),
-       version = version + 1
-where event_id = $1 and version = $2
-returning version;
+-- Under room_lock. $1 event_id, then the values.
+update room set mode = $2, per_minute = $3, max_active = $4, accept_ms = $5, shop_ms = $6,
+       grace_ms = $7, paused = $8, pause_reason = $9, opens_at = to_timestamp($10::bigint / 1000.0),
+       message = $11, intake = $12, stopped = $13, version = version + 1, changed_at = now()
+where event_id = $1;
 
 -- name: room_resume_at
 -- Calling stands still until then. $1 event_id, $2 Unix ms.
-update room set calls_resume_at = to_timestamp($2::bigint / 1000.0), version = version + 1
+update room set calls_resume_at = to_timestamp($2::bigint / 1000.0), version = version + 1,
+       changed_at = now()
 where event_id = $1;
+
+-- name: rooms_changed
+-- Rooms whose copy in Redis may be older than the row. $1 how far back, in seconds.
+select event_id, version from room where changed_at > now() - make_interval(secs => $1);
 
 -- name: ceiling_raise
 -- Places up to the answer may be given out; two nodes that meet the same ceiling raise it once.

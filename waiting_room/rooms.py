@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from core.db import Db, load_queries
+from core.db import Connection, Db, load_queries
 from core.errors import NotFound
 from waiting_room.errors import Changed
 from waiting_room.model import Admission, Call, RoomSettings
@@ -13,9 +14,12 @@ from waiting_room.model import Admission, Call, RoomSettings
 PLACE_BLOCK = 10_000  # places given out for each rise of the ceiling
 CALLS_PAGE = 5_000
 SET_BY_OPERATORS = (
-    *("mode", "per_minute", "max_active", "accept_ms", "shop_ms"),
-    *("paused", "pause_reason", "opens_at_ms"),
+    *("mode", "per_minute", "max_active", "accept_ms", "shop_ms", "grace_ms"),
+    *("paused", "pause_reason", "opens_at_ms", "message", "intake", "stopped"),
 )
+
+# Writes what else must be there exactly when a change is: (connection, before, after).
+Record = Callable[[Connection, RoomSettings, RoomSettings], Awaitable[None]]
 
 
 class Rooms:
@@ -25,31 +29,41 @@ class Rooms:
 
     async def get(self, event_id: str) -> tuple[RoomSettings, int]:
         """(settings, ceiling of place numbers). Raises NotFound."""
-        row = await self._db.fetchrow(self._sql["room_get"], event_id)
-        if row is None:
-            raise NotFound(event_id)
-        values: dict[str, Any] = dict(row)
-        ceiling = values.pop("place_ceiling")
-        return RoomSettings(**values), ceiling
+        return _room(event_id, await self._db.fetchrow(self._sql["room_get"], event_id))
 
     async def all(self) -> list[str]:
         return [row["event_id"] for row in await self._db.fetch(self._sql["rooms_all"])]
 
+    async def changed_lately(self, within_s: float) -> dict[str, int]:
+        """Event ids with their versions."""
+        rows = await self._db.fetch(self._sql["rooms_changed"], within_s)
+        return {row["event_id"]: row["version"] for row in rows}
+
     async def change(
-        self, event_id: str, expected_version: int, changes: dict[str, Any]
+        self,
+        event_id: str,
+        expected_version: int,
+        changes: dict[str, Any],
+        record: Record | None = None,
     ) -> RoomSettings:
-        """Compare and set. Raises NotFound, or Changed with the values of now."""
-        room, _ = await self.get(event_id)
-        wanted = {name: getattr(room, name) for name in SET_BY_OPERATORS} | changes
-        assert wanted.keys() == set(SET_BY_OPERATORS)
-        values = [wanted[name] for name in SET_BY_OPERATORS]
-        version = await self._db.fetchval(
-            self._sql["room_change"], event_id, expected_version, *values
-        )
-        room, _ = await self.get(event_id)
-        if version is None:
-            raise Changed({name: getattr(room, name) for name in (*SET_BY_OPERATORS, "version")})
-        return room
+        """Compare and set, in one transaction with what `record` writes.
+
+        Raises NotFound, or Changed with the values of now; whatever `record` raises undoes both.
+        """
+        assert changes.keys() <= set(SET_BY_OPERATORS)
+        async with self._db.transaction() as connection:
+            await connection.fetchrow(self._sql["room_lock"], event_id)
+            row = await connection.fetchrow(self._sql["room_get"], event_id)
+            before, _ = _room(event_id, row)
+            if before.version != expected_version:
+                shown = (*SET_BY_OPERATORS, "version")
+                raise Changed({name: getattr(before, name) for name in shown})
+            after = replace(before, **changes, version=before.version + 1)
+            values = [getattr(after, name) for name in SET_BY_OPERATORS]
+            await connection.execute(self._sql["room_change"], event_id, *values)
+            if record is not None:
+                await record(connection, before, after)
+        return after
 
     async def stand_still(self, event_id: str, until_ms: int) -> None:
         await self._db.execute(self._sql["room_resume_at"], event_id, until_ms)
@@ -105,3 +119,11 @@ class Rooms:
     async def calls(self, event_id: str, after: int) -> list[dict[str, Any]]:
         rows = await self._db.fetch(self._sql["calls_after"], event_id, after, CALLS_PAGE)
         return [dict(row) for row in rows]
+
+
+def _room(event_id: str, row: Any) -> tuple[RoomSettings, int]:
+    if row is None:
+        raise NotFound(event_id)
+    values: dict[str, Any] = dict(row)
+    ceiling: int = values.pop("place_ceiling")
+    return RoomSettings(**values), ceiling

@@ -9,28 +9,32 @@ leader.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable
 from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 
 from core.db import Db
-from core.errors import NotAdmitted, Stale
+from core.errors import NotAdmitted, Stale, StoreUnavailable
 from core.generations import Epoch, Generations
 from core.ids import new_id
 from core.redis import now_ms as redis_now_ms
 from core.signing import Keys
-from waiting_room.errors import NotCalled, NotOpen
+from waiting_room.copies import Copies
+from waiting_room.errors import NotCalled, NotOpen, QueueClosed, SaleStopped
 from waiting_room.hub import Hub
 from waiting_room.keys import epoch_key
-from waiting_room.model import Call, RoomSettings, Standing
+from waiting_room.model import CLOSED, Call, RoomSettings, Standing
 from waiting_room.passes import Passes
 from waiting_room.policy import BOOKED_GRACE_MS, RESTORE_MS
-from waiting_room.rooms import Rooms
+from waiting_room.rooms import Record, Rooms
 from waiting_room.store import QueueStore
 from waiting_room.views import EventView, queue_state
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 class WaitingRoom:
@@ -41,6 +45,7 @@ class WaitingRoom:
         self.passes = Passes(keys)
         self.generations = Generations(redis, db, "wr", epoch_key, self._repair)
         self.hub = Hub(self)
+        self._copies = Copies(self)
 
     @classmethod
     def build(cls, redis: Redis, db: Db, keys: Keys) -> WaitingRoom:
@@ -48,18 +53,22 @@ class WaitingRoom:
 
     async def start(self) -> None:
         await self.hub.start()
+        self._copies.start()
 
     async def stop(self) -> None:
+        await self._copies.stop()
         await self.hub.stop()
 
     # -- what fans do -------------------------------------------------------------------------
 
     async def join(self, event_id: str, subject: str, slip: str | None = None) -> dict[str, Any]:
-        """Idempotent. The queue state. Raises NotOpen, BadSlip, NotFound."""
+        """Idempotent. The queue state. Raises NotOpen, QueueClosed, BadSlip, NotFound."""
         slip_place = await self._slip_place(event_id, subject, slip) if slip else None
         standing = await self.enter(event_id, subject, slip_place)
         if standing.kind == "early":
             raise NotOpen(standing.number)
+        if standing.kind in CLOSED:
+            raise QueueClosed(standing.kind)
         return await self._state(event_id, subject, standing)
 
     async def enter(self, event_id: str, subject: str, slip_place: int | None) -> Standing:
@@ -90,7 +99,7 @@ class WaitingRoom:
     async def standing(self, event_id: str, subject: str) -> Standing:
         """Where the fan stands. Who still waits when the room is switched off goes straight in."""
         found = await self.where(event_id, subject)
-        if found.kind == "waiting" and await self.mode(event_id) == "off":
+        if found.kind == "waiting" and await self.straight_in(event_id):
             return await self.enter(event_id, subject, None)
         return found
 
@@ -129,6 +138,11 @@ class WaitingRoom:
         if (await self.where(event_id, subject)).kind != "admitted":
             raise NotAdmitted(f"{subject} has no live admission")
 
+    async def require_running(self, event_id: str) -> None:
+        """Before seats are taken or paid for. Raises SaleStopped, StoreUnavailable."""
+        if (await self.hub.view(event_id)).room.stopped:
+            raise SaleStopped(event_id)
+
     async def extended(self, event_id: str, subject: str, ends_at_ms: int) -> None:
         """A hold or pin put the end off (in Redis, by its own script): PostgreSQL follows."""
         await self.rooms.end_moved(event_id, subject, ends_at_ms)
@@ -154,17 +168,38 @@ class WaitingRoom:
         """From the node's copy."""
         return (await self.hub.view(event_id)).room.mode
 
+    async def straight_in(self, event_id: str) -> bool:
+        """Whether who waits need not wait any more: the room is off, and the sale not stopped."""
+        room = (await self.hub.view(event_id)).room
+        return room.mode == "off" and not room.stopped
+
     async def change_settings(
-        self, event_id: str, expected_version: int, **changes: Any
+        self,
+        event_id: str,
+        expected_version: int,
+        *,
+        record: Record | None = None,
+        **changes: Any,
     ) -> RoomSettings:
-        """PostgreSQL first, then the copy that the scripts read. Raises Changed."""
-        room = await self.rooms.change(event_id, expected_version, changes)
-        _, ceiling = await self.rooms.get(event_id)
-        epoch, floor = await self.at(event_id)
-        await self._guarded(
-            event_id, self.store.copy_settings(event_id, epoch, floor, room, ceiling)
-        )
+        """PostgreSQL first, with what `record` writes, then the copy that the scripts read.
+
+        Raises NotFound, Changed, or StoreUnavailable when PostgreSQL has not taken it. Once it
+        has, the change is made: a copy that fails now is made up for by every node (`copies.py`).
+        """
+        room = await self.rooms.change(event_id, expected_version, changes, record)
+        try:
+            await self.copy_settings(event_id)
+        except StoreUnavailable as exc:
+            log.warning("settings not copied yet", extra={"event_id": event_id, "why": str(exc)})
+        self.hub.look_again(event_id)
         return room
+
+    async def copy_settings(self, event_id: str) -> None:
+        """Bring Redis' copy up to the row. Safe to repeat, and on every node at once."""
+        room, ceiling = await self.rooms.get(event_id)
+        epoch, floor = await self.at(event_id)
+        copied = self.store.copy_settings(event_id, epoch, floor, room, ceiling)
+        await self._guarded(event_id, copied)
 
     async def numbers(self, event_id: str) -> dict[str, Any]:
         return await self.hub.numbers(event_id)

@@ -198,6 +198,9 @@ def settings_of(fields: dict[str, str]) -> RoomSettings:
         mode=cast("Any", fields["mode"]),
         paused=fields["paused"] == "1",
         pause_reason=fields["pause_reason"],
+        message=fields.get("message", ""),  # a copy made by an older version lacks these three
+        intake=cast("Any", fields.get("intake", "open")),
+        stopped=fields.get("stopped") == "1",
         **{name: int(fields[name]) for name in NUMBERS},
     )
 

@@ -11,6 +11,7 @@ from waiting_room.policy import eta_ms
 from waiting_room.ranks import RankIndex
 
 POLL_MS = 3_000
+STOPPED = "The organiser has stopped the sale for now."
 
 
 @dataclass(slots=True)
@@ -27,10 +28,13 @@ class EventView:
     @property
     def paused(self) -> bool:
         standing_still = self.now_ms < self.room.resume_at_ms
-        return self.room.paused or standing_still or self.postgres_down
+        held_up = self.room.paused or self.room.stopped
+        return held_up or standing_still or self.postgres_down
 
     @property
     def pause_reason(self) -> str:
+        if self.room.stopped:
+            return self.room.pause_reason or STOPPED
         if self.room.paused:
             return self.room.pause_reason
         if self.postgres_down:
@@ -46,7 +50,7 @@ class EventView:
         opened = self.now_ms >= room.opens_at_ms
         return (
             *(room.mode, room.per_minute, room.max_active, room.opens_at_ms, opened),
-            *(self.paused, self.pause_reason),
+            *(self.paused, self.pause_reason, room.stopped, room.message, room.intake),
         )
 
 
@@ -67,6 +71,9 @@ def queue_state(
         "perMinute": room.per_minute,
         "paused": view.paused,
         "pauseReason": view.pause_reason,
+        "stopped": room.stopped,
+        "message": room.message,
+        "intake": room.intake,
         "pollMs": POLL_MS,
     }
     match standing.kind:
@@ -90,7 +97,7 @@ def _waiting(view: EventView, place: int) -> dict[str, Any]:
     rank, room = view.ranks.rank(place), view.room
     open_in_ms = max(0, room.opens_at_ms - view.now_ms, room.resume_at_ms - view.now_ms)
     eta = None
-    if not room.paused and not view.postgres_down:
+    if not (room.paused or room.stopped or view.postgres_down):
         eta = eta_ms(
             rank,
             per_minute=room.per_minute,
@@ -117,5 +124,7 @@ def numbers(view: EventView) -> dict[str, Any]:
         "gone": view.state.get("gone", 0),
         "paused": view.paused,
         "pauseReason": view.pause_reason,
+        "stopped": room.stopped,
+        "intake": room.intake,
         "mode": room.mode,
     }

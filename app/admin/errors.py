@@ -8,3 +8,8 @@ from core.errors import AppError
 class NotOperator(AppError):
     code = "not_operator"
     title = "This needs the admin token, or a console session. `onsale serve` prints a link to one."
+
+
+class NothingToUndo(AppError):
+    code = "nothing_to_undo"
+    title = "Nobody has changed this room yet, so there is nothing to undo."

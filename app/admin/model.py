@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from pydantic import Field
+from pydantic.alias_generators import to_camel, to_snake
 
 from core.edge import Body
+from waiting_room.model import RoomSettings
 
 MAX_PER_MINUTE = 1_000_000
 MAX_ACTIVE = 1_000_000
 MAX_REASON_CHARACTERS = 200
+MAX_MESSAGE_CHARACTERS = 280
 MIN_ACCEPT_MS, MAX_ACCEPT_MS = 5_000, 600_000
 MIN_SHOP_MS, MAX_SHOP_MS = 60_000, 3_600_000
+MIN_GRACE_MS, MAX_GRACE_MS = 10_000, 3_600_000
 MAX_INSTANT_MS = 253_402_300_799_999  # the end of the year 9999
+
+
+PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+RENAMED = {"opensAt": "opens_at_ms"}  # where the API's name is not the setting's in camelCase
 
 
 class RoomChange(Body):
@@ -27,13 +36,29 @@ class RoomChange(Body):
     max_active: int = Field(0, ge=0, le=MAX_ACTIVE)
     accept_ms: int = Field(MIN_ACCEPT_MS, ge=MIN_ACCEPT_MS, le=MAX_ACCEPT_MS)
     shop_ms: int = Field(MIN_SHOP_MS, ge=MIN_SHOP_MS, le=MAX_SHOP_MS)
+    grace_ms: int = Field(MIN_GRACE_MS, ge=MIN_GRACE_MS, le=MAX_GRACE_MS)
     paused: bool = False
-    pause_reason: str = Field("", max_length=MAX_REASON_CHARACTERS, pattern=r"^[^\x00-\x1f]*$")
+    pause_reason: str = Field("", max_length=MAX_REASON_CHARACTERS, pattern=PRINTABLE)
     opens_at: int = Field(0, ge=0, le=MAX_INSTANT_MS, description="Unix ms")
+    message: str = Field("", max_length=MAX_MESSAGE_CHARACTERS, pattern=PRINTABLE)
+    intake: Literal["open", "closed", "draining"] = "open"
+    stopped: bool = False
 
     def changes(self) -> dict[str, object]:
         """What was given, by the names of the room's settings."""
-        given = {name: getattr(self, name) for name in self.model_fields_set}
-        if "opens_at" in given:
-            given["opens_at_ms"] = given.pop("opens_at")
-        return given
+        return named({to_camel(name): getattr(self, name) for name in self.model_fields_set})
+
+
+class Nothing(Body):
+    """An action that needs no more than its address."""
+
+
+def named(shown: Mapping[str, object]) -> dict[str, object]:
+    """Settings of the API, and of the audit log, by their names in `RoomSettings`."""
+    return {RENAMED.get(name) or to_snake(name): value for name, value in shown.items()}
+
+
+def shown(room: RoomSettings, names: Iterable[str]) -> dict[str, object]:
+    """The other way: settings of `room` as the API names them."""
+    back = {name: given for given, name in RENAMED.items()}
+    return {back.get(name) or to_camel(name): getattr(room, name) for name in names}

@@ -24,3 +24,9 @@ select audit_id, (extract(epoch from at) * 1000)::bigint as at_ms, who, action,
        before::text as before, after::text as after
 from audit where event_id = $1
 order by audit_id desc limit $2;
+
+-- name: audit_last_change
+-- What an undo takes back: the last change of the room's settings by an operator. $1 event_id
+select before::text as before from audit
+where event_id = $1 and action in ('room changed', 'change undone')
+order by audit_id desc limit 1;

@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
-from pydantic.alias_generators import to_camel
 from starlette.requests import HTTPConnection
 from starlette.routing import Route
 
+from app.admin.drains import Drains
+from app.admin.errors import NothingToUndo
+from app.admin.model import named, shown
 from app.admin.operators import Operators
 from app.admin.store import AdminStore, AuditRow
 from app.admin.web import AdminWeb
-from core.db import Db
+from core.db import Connection, Db
 from core.signing import Keys
 from waiting_room.model import RoomSettings
+from waiting_room.rooms import Record
 from waiting_room.service import WaitingRoom
 
 SeatCounts = Callable[[str], Awaitable[Mapping[str, object]]]
 
 ROOM_CHANGED: Final = "room changed"
+CHANGE_UNDONE: Final = "change undone"
+ROOM_DRAINED: Final = "room drained"
+BY_NODE: Final = "node"
 
 
 class Admin:
@@ -38,6 +44,13 @@ class Admin:
         self._store = AdminStore(db)
         self._waiting_room, self._seat_counts = waiting_room, seat_counts
         self.operators = Operators(self._store, keys, admin_token, secure=secure)
+        self._drains = Drains(waiting_room, self.end_drain)
+
+    async def start(self) -> None:
+        self._drains.start()
+
+    async def stop(self) -> None:
+        await self._drains.stop()
 
     def routes(self) -> list[Route]:
         return AdminWeb(self).routes()
@@ -58,16 +71,41 @@ class Admin:
         self, event_id: str, version: int, changes: Mapping[str, object], *, who: str
     ) -> RoomSettings:
         """The room after the change, which is in the audit log. Raises NotFound, Changed."""
-        before = await self._waiting_room.settings(event_id)
-        after = await self._waiting_room.change_settings(event_id, version, **changes)
-        await self._store.record(
-            who,
-            ROOM_CHANGED,
-            event_id,
-            before=_shown(before, changes),
-            after=_shown(after, changes),
+        recorded = self._recorded(event_id, who, ROOM_CHANGED, changes)
+        return await self._waiting_room.change_settings(
+            event_id, version, record=recorded, **changes
         )
-        return after
+
+    async def undo(self, event_id: str, version: int, *, who: str) -> RoomSettings:
+        """Take the last change back; the next undo takes this one back.
+
+        Raises NotFound, NothingToUndo, Changed.
+        """
+        await self._waiting_room.settings(event_id)
+        before = await self._store.last_change(event_id)
+        if before is None:
+            raise NothingToUndo(event_id)
+        changes = named(before)
+        recorded = self._recorded(event_id, who, CHANGE_UNDONE, changes)
+        return await self._waiting_room.change_settings(
+            event_id, version, record=recorded, **changes
+        )
+
+    async def end_drain(self, event_id: str, version: int) -> None:
+        """Nobody is left in a draining room. Raises Changed when another node was faster."""
+        recorded = self._recorded(event_id, BY_NODE, ROOM_DRAINED, ["intake"])
+        await self._waiting_room.change_settings(
+            event_id, version, record=recorded, intake="drained"
+        )
+
+    def _recorded(self, event_id: str, who: str, action: str, names: Iterable[str]) -> Record:
+        """Writes the audit row within the change's transaction."""
+
+        async def record(connection: Connection, before: RoomSettings, after: RoomSettings) -> None:
+            was, now = shown(before, names), shown(after, names)
+            await self._store.record(connection, who, action, event_id, before=was, after=now)
+
+        return record
 
     # An event that is not there is NotFound for each of these.
 
@@ -85,8 +123,3 @@ class Admin:
     async def audit(self, event_id: str) -> list[AuditRow]:
         await self._waiting_room.settings(event_id)
         return await self._store.audit(event_id)
-
-
-def _shown(room: RoomSettings, names: Iterable[str]) -> dict[str, object]:
-    """Settings as the API names them."""
-    return {to_camel(name.replace("_at_ms", "_at")): getattr(room, name) for name in names}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from core.db import Db, load_queries
+from core.db import Connection, Db, load_queries
 
 AUDIT_ROWS = 100
 
@@ -40,6 +40,7 @@ class AdminStore:
 
     async def record(
         self,
+        connection: Connection,
         who: str,
         action: str,
         event_id: str,
@@ -47,7 +48,8 @@ class AdminStore:
         before: Mapping[str, object],
         after: Mapping[str, object],
     ) -> None:
-        await self._db.execute(
+        """In the transaction of what it tells of: neither is there without the other."""
+        await connection.execute(
             self._sql["audit_add"],
             who,
             action,
@@ -55,6 +57,11 @@ class AdminStore:
             orjson.dumps(before).decode(),
             orjson.dumps(after).decode(),
         )
+
+    async def last_change(self, event_id: str) -> Mapping[str, object] | None:
+        """The settings before an operator's last change, by the names of the API."""
+        before = await self._db.fetchval(self._sql["audit_last_change"], event_id)
+        return None if before is None else dict(orjson.loads(before))
 
     async def audit(self, event_id: str) -> list[AuditRow]:
         """The last AUDIT_ROWS, the newest first."""

@@ -2,6 +2,7 @@
 
 GET   /admin/events/{id}/admission   200 the room, ETag; 404
 PATCH /admin/events/{id}/admission   If-Match; any of RoomChange → 200 the room; 412 changed
+POST  /admin/events/{id}/admission/undo   If-Match → 200 the room; 409 nothing_to_undo; 412 changed
 GET   /admin/events/{id}/numbers     200
 GET   /admin/events/{id}/calls?after=<place>   200
 GET   /admin/events/{id}/audit       200 the last 100 rows, the newest first
@@ -19,12 +20,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from app.admin.model import RoomChange
+from app.admin.model import Nothing, RoomChange, shown
 from app.admin.store import AuditRow
 from core.edge import json_reply, read_body
 from core.errors import BadRequest
 from core.ids import EVENT_ID
 from waiting_room.errors import Changed
+from waiting_room.rooms import SET_BY_OPERATORS
 
 if TYPE_CHECKING:
     from app.admin.service import Admin
@@ -46,6 +48,7 @@ class AdminWeb:
         return [
             self._route("GET", "admission", self.room),
             self._route("PATCH", "admission", self.change_room),
+            self._route("POST", "admission/undo", self.undo),
             self._route("GET", "numbers", self.numbers),
             self._route("GET", "calls", self.calls),
             self._route("GET", "audit", self.audit),
@@ -70,11 +73,21 @@ class AdminWeb:
         changes = (await read_body(request, RoomChange)).changes()
         if not changes:
             raise BadRequest("name at least one setting", where="body")
+        return await self._changed(
+            event_id, self._admin.change_room(event_id, version, changes, who=who)
+        )
+
+    async def undo(self, request: Request, event_id: str, who: str) -> Response:
+        version = _if_match(request)
+        await read_body(request, Nothing)
+        return await self._changed(event_id, self._admin.undo(event_id, version, who=who))
+
+    async def _changed(self, event_id: str, change: Awaitable[RoomSettings]) -> Response:
+        """The room after a change; the refusal tells the values of now as this API names them."""
         try:
-            room = await self._admin.change_room(event_id, version, changes, who=who)
-        except Changed as exc:  # with the values of now as this API names them
+            return _room_reply(await change)
+        except Changed as exc:
             raise Changed(room_json(await self._admin.room(event_id))) from exc
-        return _room_reply(room)
 
     async def numbers(self, _: Request, event_id: str, __: str) -> Response:
         return json_reply(await self._admin.numbers(event_id), headers=NO_STORE)
@@ -120,18 +133,7 @@ def _room_reply(room: RoomSettings) -> Response:
 
 
 def room_json(room: RoomSettings) -> dict[str, object]:
-    return {
-        "mode": room.mode,
-        "perMinute": room.per_minute,
-        "maxActive": room.max_active,
-        "acceptMs": room.accept_ms,
-        "shopMs": room.shop_ms,
-        "graceMs": room.grace_ms,
-        "paused": room.paused,
-        "pauseReason": room.pause_reason,
-        "opensAt": room.opens_at_ms,
-        "version": room.version,
-    }
+    return shown(room, (*SET_BY_OPERATORS, "version"))
 
 
 def _call_json(call: Mapping[str, object]) -> dict[str, object]:

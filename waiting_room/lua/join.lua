@@ -20,7 +20,7 @@
 -- ARGV[6] slip_place place to give back after a repair, checked by the caller; '' for none
 --
 -- Returns: {kind, number, admission, new}: 'admitted' end_ms; 'called' accept_by; 'waiting' place;
---   'early'; 'ceiling': raise it in PostgreSQL and call again.
+--   'early'; 'closed', 'draining', 'drained': nobody new; 'ceiling': raise it in PostgreSQL and call again.
 --
 -- Why a script: it looks first and takes a number last, in one step, so that no tab gets a second
 -- place and no refused join burns a number. Cost: O(log N).
@@ -67,7 +67,12 @@ local function admit()
 end
 
 local opened = now_ms >= room.opens_at_ms
-if room.mode == 'off' and opened then
+local slip_place = tonumber(ARGV[6])
+local new = place == 0 and not slip_place -- who comes back after a repair is not new
+if new and room.intake ~= 'open' then
+  return { room.intake, '0', '', 0 }
+end
+if room.mode == 'off' and opened and not room.stopped then
   if place > 0 then
     redis.call('ZREM', KEYS[4], subject)
     redis.call('ZREM', KEYS[5], subject)
@@ -83,7 +88,7 @@ if not opened then
 end
 
 -- Not while a repair's standstill lasts: lower places are still on their way back.
-local flowing = not room.paused and now_ms >= room.resume_at_ms
+local flowing = not room.paused and not room.stopped and now_ms >= room.resume_at_ms
 if room.mode == 'auto' and flowing and redis.call('ZCARD', KEYS[4]) == 0 then
   local shopping = redis.call('ZCOUNT', KEYS[8], '(' .. int(now_ms), '+inf')
   local busy = redis.call('ZCARD', KEYS[6]) + redis.call('ZCARD', KEYS[7]) + shopping
@@ -94,7 +99,6 @@ if room.mode == 'auto' and flowing and redis.call('ZCARD', KEYS[4]) == 0 then
   end
 end
 
-local slip_place = tonumber(ARGV[6])
 if slip_place and redis.call('ZCOUNT', KEYS[4], slip_place, slip_place) == 0 then
   redis.call('ZADD', KEYS[4], slip_place, subject)
   return wait_at(slip_place, 1)

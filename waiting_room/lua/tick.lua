@@ -61,7 +61,7 @@ local fresh, replaced = tonumber(counts[1] or '0'), tonumber(counts[2] or '0')
 local lapsed = tonumber(counts[3] or '0')
 
 local busy = redis.call('ZCARD', KEYS[6]) + redis.call('ZCARD', KEYS[7]) + redis.call('ZCARD', KEYS[8])
-local open = room.mode ~= 'off' and not room.paused
+local open = room.mode ~= 'off' and not room.paused and not room.stopped
   and now_ms >= room.opens_at_ms and now_ms >= room.resume_at_ms
 local left = math.min(#ARGV - 3, room.max_active - busy)
 if not open or redis.call('ZCARD', KEYS[6]) > 0 then

@@ -165,6 +165,7 @@ class Bookings:
 
     async def _work(self, call: Call) -> Booking:
         """Raises only while nothing is claimed; from then on recovery answers for the booking."""
+        await self._room.require_running(call.event_id)
         hold = await self._hold(call.event_id, call.subject, call.order)
         pinned_at_s = asyncio.get_running_loop().time()
         pinned = await self._pin(call.event_id, hold)

@@ -28,7 +28,9 @@ class Holds:
         """Hold the first of `choices`, lists of ticket ids, that is wholly free.
 
         Safe to repeat with the same hold id. Replaces the fan's other hold, all or nothing.
+        Raises SaleStopped, besides what the seat map refuses.
         """
+        await self._room.require_running(event_id)
         event = await self._event(event_id)
         alternatives = [await self._priced(event_id, event["currency"], c) for c in choices]
         booked = await self._db.fetchval(self._sql["tickets_live"], event_id, subject)

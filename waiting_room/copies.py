@@ -1,0 +1,60 @@
+"""Makes up for copies of settings that did not reach Redis.
+
+A change is committed in PostgreSQL and then copied to Redis, where the scripts read it. Should
+the second step fail, or its node die in between, the room would go on as before although the
+operator was told otherwise. So every node looks once a second for rooms that changed lately and
+copies them again; the script takes a copy only if it is newer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from core.errors import AppError
+from core.tasks import end
+
+if TYPE_CHECKING:
+    from waiting_room.service import WaitingRoom
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 1.0
+LOOK_BACK_S = 600.0  # an outage of Redis that lasts longer ends in a repair, which reads the row
+
+
+class Copies:
+    def __init__(self, room: WaitingRoom) -> None:
+        self._room = room
+        self._copied: dict[str, int] = {}  # event id → version, of rooms that changed lately
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        self._tasks = [asyncio.create_task(self._run())]
+
+    async def stop(self) -> None:
+        """Stopping twice is fine."""
+        await end(*self._tasks)
+        self._tasks.clear()
+
+    async def look(self) -> None:
+        """One look: copies each version once. One room's trouble holds up no other."""
+        changed = await self._room.rooms.changed_lately(LOOK_BACK_S)
+        self._copied = {name: self._copied.get(name, 0) for name in changed}
+        for event_id, version in changed.items():
+            if self._copied[event_id] >= version:
+                continue
+            try:
+                await self._room.copy_settings(event_id)
+                self._copied[event_id] = version
+            except AppError as exc:
+                log.info("settings not copied", extra={"event_id": event_id, "why": str(exc)})
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.look()
+            except AppError as exc:
+                log.info("settings not looked at", extra={"why": str(exc)})
+            await asyncio.sleep(LOOK_EVERY_S)
