@@ -1,0 +1,183 @@
+"""Laws of the simulated sale, and: it calls whom the script calls, at the same time."""
+
+import asyncio
+import itertools
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.generations import Epoch
+from core.redis import connect
+from waiting_room.keys import epoch_key
+from waiting_room.model import RoomSettings
+from waiting_room.policy import Limits
+from waiting_room.simulation.engine import simulate
+from waiting_room.simulation.model import NEVER, Change, Crowd, Terms
+from waiting_room.store import QueueStore
+
+EPOCH = Epoch(1, "abcdef01")
+START_MS = 1_000_000_000_000
+TICK_MS, ACCEPT_MS, SHOP_MS = 500, 4_000, 6_000
+TICKS = 60
+_events = itertools.count()
+
+FAN = st.fixed_dictionaries(
+    {
+        "arrives": st.integers(0, 15_000),
+        "patience": st.one_of(st.just(None), st.integers(1, 12_000)),
+        "answers": st.integers(0, 2 * ACCEPT_MS),  # half of them too late
+        "shops": st.integers(0, 9_000),
+        "wants": st.integers(0, 4),
+    }
+)
+FANS = st.lists(FAN, max_size=30)
+CAP = st.integers(0, 8)
+PACE = st.sampled_from([0, 6, 60, 600])
+
+
+def crowd_of(fans):
+    fans = sorted(fans, key=lambda fan: fan["arrives"])
+    leaves = [NEVER if f["patience"] is None else f["arrives"] + f["patience"] for f in fans]
+
+    def column(name):
+        return np.array([fan[name] for fan in fans], np.int64)
+
+    return Crowd(
+        arrives_ms=column("arrives"),
+        leaves_ms=np.array(leaves, np.int64),
+        answers_ms=column("answers"),
+        shops_ms=column("shops"),
+        wants=column("wants"),
+    )
+
+
+def limits_of(per_minute, cap, *, flowing=True):
+    return Limits(per_minute=per_minute, max_active=cap, open=flowing)
+
+
+def busy_at(outcome, now_ms):
+    """Slots taken just after the tick of that moment."""
+    in_this_tick, before = outcome.called_ms == now_ms, outcome.called_ms < now_ms
+    return int((in_this_tick | (before & (outcome.ends_ms > now_ms))).sum())
+
+
+@given(fans=FANS, per_minute=PACE, cap=CAP, seats=st.one_of(st.none(), st.integers(0, 20)))
+def test_every_fan_is_called_waits_or_has_gone_and_slots_and_seats_are_never_exceeded(
+    fans, per_minute, cap, seats
+):
+    crowd = crowd_of(fans)
+    terms = Terms.steady(limits_of(per_minute, cap), accept_ms=ACCEPT_MS, shop_ms=SHOP_MS)
+    out = simulate(crowd, terms, seats=seats, tick_ms=TICK_MS, until_ms=TICKS * TICK_MS)
+    called = np.flatnonzero(out.called)
+    assert (out.called_ms[called] >= crowd.arrives_ms[called]).all()
+    assert (out.called_ms[called] < crowd.leaves_ms[called]).all()
+    assert (np.diff(out.called_ms[called]) >= 0).all()  # Q1: in place order
+    if len(called):
+        passed_over = np.flatnonzero(~out.called[: called[-1]])
+        assert (crowd.leaves_ms[passed_over] <= out.called_ms[called[-1]]).all()
+    moments = range(0, TICKS * TICK_MS, TICK_MS)
+    most = max((busy_at(out, now_ms) for now_ms in moments), default=0)
+    assert most == out.peak_busy <= cap  # Q3
+    assert out.fresh + out.replacements == len(called)
+    assert out.fresh <= 1 + out.ended_ms * per_minute / 60_000  # the pace
+    assert out.replacements <= 2 * out.fresh
+    assert out.sold <= (NEVER if seats is None else seats)
+
+
+@given(fans=FANS, per_minute=PACE, cap=CAP, at_tick=st.integers(1, 30))
+def test_a_change_that_changes_nothing_changes_nothing(fans, per_minute, cap, at_tick):
+    limits, crowd = limits_of(per_minute, cap), crowd_of(fans)
+    plain = Terms.steady(limits, accept_ms=ACCEPT_MS, shop_ms=SHOP_MS)
+    changed = replace(plain, changes=(*plain.changes, Change(at_tick * TICK_MS, limits)))
+    one = simulate(crowd, plain, tick_ms=TICK_MS, until_ms=TICKS * TICK_MS)
+    other = simulate(crowd, changed, tick_ms=TICK_MS, until_ms=TICKS * TICK_MS)
+    assert (one.called_ms == other.called_ms).all()
+
+
+@given(fans=FANS, closed=st.tuples(st.integers(0, 20), st.integers(0, 20)))
+def test_nobody_is_called_while_the_room_is_paused(fans, closed):
+    begin, length = (ticks * TICK_MS for ticks in closed)
+    changes = (
+        Change(0, limits_of(600, 8)),
+        Change(begin, limits_of(600, 8, flowing=False)),
+        Change(begin + length, limits_of(600, 8)),
+    )
+    terms = Terms(changes=changes, accept_ms=ACCEPT_MS, shop_ms=SHOP_MS)
+    out = simulate(crowd_of(fans), terms, tick_ms=TICK_MS, until_ms=TICKS * TICK_MS)
+    assert not ((out.called_ms >= begin) & (out.called_ms < begin + length)).any()
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=max(25, settings.default.max_examples // 4),
+)
+@given(fans=st.lists(FAN, min_size=5, max_size=20), per_minute=PACE, cap=CAP)
+def test_the_simulation_calls_whom_the_script_calls_at_the_same_time(
+    redis_url, fans, per_minute, cap
+):
+    crowd = crowd_of(fans)
+    terms = Terms.steady(limits_of(per_minute, cap), accept_ms=ACCEPT_MS, shop_ms=SHOP_MS)
+    out = simulate(crowd, terms, tick_ms=TICK_MS, until_ms=TICKS * TICK_MS)
+    simulated = {f"fan{n}": int(out.called_ms[n]) for n in np.flatnonzero(out.called)}
+    assert asyncio.run(called_by_the_script(redis_url, crowd, per_minute, cap)) == simulated
+
+
+async def called_by_the_script(redis_url, crowd, per_minute, cap):
+    """The same crowd at the real script, tick by tick; subject → ms from the start."""
+    room = RoomSettings(
+        mode="on",
+        per_minute=per_minute,
+        max_active=cap,
+        accept_ms=ACCEPT_MS,
+        shop_ms=SHOP_MS,
+        grace_ms=10**9,
+        paused=False,
+        pause_reason="",
+        opens_at_ms=0,
+        version=1,
+    )
+    event_id, called = f"ev_simulated{next(_events)}", {}
+    async with connect(redis_url) as redis:
+        store, at = QueueStore(redis), (event_id, EPOCH, 0)
+        await store.restore(event_id, room, 0, [])
+        await redis.set(epoch_key(event_id), EPOCH.text)
+        await store.copy_settings(*at, replace(room, version=2), 10_000)
+        todo = [(int(ms), 0, "join", f"fan{n}") for n, ms in enumerate(crowd.arrives_ms)]
+        todo += [(int(ms), 1, "leave", f"fan{n}") for n, ms in enumerate(crowd.leaves_ms)]
+        for tick in range(TICKS + 1):
+            now_ms = tick * TICK_MS
+            for what in sorted(entry for entry in todo if entry[0] <= now_ms):
+                todo.remove(what)
+                await act(store, at, what, called)
+            calls = await store.tick(
+                *at, call_ids=[f"ad_{n}" for n in range(50)], now_ms=START_MS + now_ms
+            )
+            subjects = [call.subject for call in calls]
+            await store.announce(*at, subjects, now_ms=START_MS + now_ms)
+            for subject in subjects:
+                called[subject] = now_ms
+                todo += later(crowd, subject, now_ms)
+    return called
+
+
+def later(crowd, subject, called_ms):
+    """What a called fan does next. Who lets go early leaves; nobody's time is cut twice."""
+    n = int(subject.removeprefix("fan"))
+    answers_ms, shops_ms = int(crowd.answers_ms[n]), int(crowd.shops_ms[n])
+    if answers_ms < ACCEPT_MS:
+        yield called_ms + answers_ms, 2, "accept", subject
+        if shops_ms < SHOP_MS:
+            yield called_ms + answers_ms + shops_ms, 3, "done", subject
+
+
+async def act(store, at, what, called):
+    ms, _, action, subject = what
+    now_ms = START_MS + ms
+    if action == "join":
+        await store.join(*at, subject, call_id="ad_x", now_ms=now_ms)
+    elif action == "accept":
+        assert await store.accept(*at, subject, now_ms=now_ms)
+    elif action == "done" or subject not in called:  # the called have stopped waiting
+        await store.leave(*at, subject)
