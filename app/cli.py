@@ -12,7 +12,8 @@ from app import keys, logs
 from app.embedded.errors import EmbeddedError
 from app.main import Addresses, Node
 from app.rehearsal import crowd, rehearse
-from app.serve import secrets_of, serve, stores
+from app.secrets import secrets_of
+from app.serve.run import serve, stores
 from config.settings import BadSettings, Settings, load
 from core.migrate import migrate
 from core.redis import TooOld
@@ -37,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("serve", help="run a node, with its own stores if none are given")
     run.add_argument("--host")
     run.add_argument("--port", type=int)
+    run.add_argument("--workers", type=int, help="processes, each a node; SIGHUP restarts them")
     run.add_argument("--no-crowd", action="store_true", help="no simulated fans in the arena")
     run.add_argument("--no-demo", action="store_true", help="no demo events and no crowd")
     commands.add_parser("migrate", help="bring the schema up to date")
@@ -51,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _said(args: argparse.Namespace) -> dict[str, object]:
     """What was said on the command line, under the names of the settings."""
-    said = {name: getattr(args, name, None) for name in ("host", "port")}
+    said = {name: getattr(args, name, None) for name in ("host", "port", "workers")}
     if getattr(args, "no_demo", False):
         said |= {"demo": False, "crowd": False}
     if getattr(args, "no_crowd", False):

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from app.crew import Crew
 from core.db import Db
 from core.edge import json_reply
 from core.errors import StoreUnavailable
@@ -25,8 +26,16 @@ ASK_TIMEOUT_S = 1.0
 
 
 class Health:
-    def __init__(self, redis: Redis, db: Db, drain: Drain, registry: CollectorRegistry) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        db: Db,
+        drain: Drain,
+        registry: CollectorRegistry,
+        crew: Crew | None = None,
+    ) -> None:
         self._redis, self._db, self._drain, self._registry = redis, db, drain, registry
+        self._crew = crew
         self.started = False  # set by the composition root once every service runs
 
     def routes(self) -> list[Route]:
@@ -50,8 +59,12 @@ class Health:
         body = {"redis": redis, "postgres": postgres}
         return json_reply(body, 200 if redis == postgres == "up" else 503)
 
-    async def metrics(self, _: Request) -> Response:
-        return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_LATEST)
+    async def metrics(self, request: Request) -> Response:
+        """GET /metrics → 200, of all workers if there are several; `?own=1`: of this one."""
+        report = generate_latest(self._registry)
+        if self._crew is not None and "own" not in request.query_params:
+            report = await self._crew.report(report)
+        return Response(report, media_type=CONTENT_TYPE_LATEST)
 
     async def _redis_answers(self) -> str:
         try:

@@ -12,12 +12,15 @@ import sys
 import structlog
 
 
-def configure(*, level: str, json: bool) -> None:
+def configure(*, level: str, json: bool, worker: int | None = None) -> None:
+    """`worker`: the number to put on each line, where several processes write to one log."""
     shared: list[structlog.types.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    if worker is not None:
+        shared.append(_numbered(worker))
     renderer: structlog.types.Processor = (
         structlog.processors.JSONRenderer()
         if json
@@ -37,3 +40,11 @@ def configure(*, level: str, json: bool) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for noisy in ("uvicorn", "uvicorn.error", "httpx", "websockets", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _numbered(worker: int) -> structlog.types.Processor:
+    def number(_: object, __: str, line: structlog.types.EventDict) -> structlog.types.EventDict:
+        line["worker"] = worker
+        return line
+
+    return number

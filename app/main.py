@@ -22,6 +22,7 @@ from app.catalogue import demo
 from app.catalogue.store import Catalogue
 from app.catalogue.web import CatalogueWeb
 from app.checkout.service import Checkout
+from app.crew import Crew
 from app.health import Health
 from app.pages.web import Pages
 from app.payments.gateway import SandboxGateway
@@ -61,16 +62,25 @@ class Node:
 
     @classmethod
     async def open(
-        cls, settings: Settings, addresses: Addresses, *, secret: str, admin_token: str
+        cls,
+        settings: Settings,
+        addresses: Addresses,
+        *,
+        secret: str,
+        admin_token: str,
+        crew: Crew | None = None,
     ) -> Node:
-        """Connects and checks versions; starts nothing. Raises TooOld or StoreUnavailable."""
+        """Connects and checks versions; starts nothing. Raises TooOld or StoreUnavailable.
+
+        `crew`: the workers that this node is one of.
+        """
         redis = redis_client.connect(addresses.redis_url)
         await redis_client.require_version(redis)
         db = await Db.open(addresses.database_url)
         await postgres.require_version(db)
         keys, drain = Keys(secret), Drain()
         await require_schema(db)
-        built = _build(redis, db, keys, drain, addresses, admin_token, settings)
+        built = _build(redis, db, keys, drain, addresses, admin_token, settings, crew)
         return cls(redis, db, built, _application(built, keys, drain, settings))
 
     async def seed_demo(self) -> None:
@@ -90,6 +100,7 @@ def _build(
     addresses: Addresses,
     admin_token: str,
     settings: Settings,
+    crew: Crew | None,
 ) -> Services:
     catalogue = Catalogue(db)
     room, seat_map = WaitingRoom.build(redis, db, keys), SeatMap.build(redis, db)
@@ -122,7 +133,7 @@ def _build(
         checkout=checkout,
         admin=admin,
         pages=pages,
-        health=Health(redis, db, drain, metrics.registry(room)),
+        health=Health(redis, db, drain, metrics.registry(room), crew),
     )
 
 

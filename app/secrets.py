@@ -6,6 +6,16 @@ import os
 import secrets
 from pathlib import Path
 
+from config.settings import Settings, plain
+
+
+def secrets_of(settings: Settings) -> tuple[str, str]:
+    """(the secret that keys derive from, the admin token), made once if nobody set them."""
+    return (
+        plain(settings.secret) or read_or_make(settings.data_dir / "secret"),
+        plain(settings.admin_token) or read_or_make(settings.data_dir / "admin-token"),
+    )
+
 
 def read_or_make(path: Path) -> str:
     """The secret in `path`, made on the first call. Two processes that race get the same one."""

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIN_SECRET_CHARACTERS = 32
 PREFIX = "ONSALE_"
+MAX_WORKERS = 64
 FOR_TESTS = {"ONSALE_TEST_REDIS"}
 
 
@@ -31,6 +32,7 @@ class Settings(BaseSettings):
     env: Literal["development", "production"] = "development"
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
+    workers: int = Field(1, ge=1, le=MAX_WORKERS)  # processes of this machine, each a node
     data_dir: Path = Path(".onsale")
     redis_url: SecretStr | None = Field(None, validation_alias="REDIS_URL")
     database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
@@ -98,3 +100,30 @@ def load(**said: object) -> Settings:
     if problems:
         raise BadSettings("\n".join(problems))
     return settings
+
+
+def for_children(settings: Settings) -> dict[str, str]:
+    """The environment of a process of ours that shall `load` the same settings as we have.
+
+    Not simply our own one: the command line had its say, and `serve` has settled addresses.
+    """
+    given = {name: value for name, value in os.environ.items() if not _is_ours(name)}
+    for name, field in Settings.model_fields.items():
+        variable = str(field.validation_alias or PREFIX + name.upper())
+        if (value := getattr(settings, name)) is not None:
+            given[variable] = _written(value)
+    return given
+
+
+def plain(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith(PREFIX) or name in {"REDIS_URL", "DATABASE_URL"}
+
+
+def _written(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return str(int(value)) if isinstance(value, bool) else str(value)

@@ -1,0 +1,28 @@
+"""When a worker that ended is started again, and when that is given up."""
+
+from __future__ import annotations
+
+YOUNG_S = 10.0  # whoever lived longer did not die of its start
+FIRST_PAUSE_S = 0.25
+MAX_PAUSE_S = 5.0  # meanwhile connections of its slot wait in the kernel's queue
+MAX_FAILED_STARTS = 5
+
+
+def deaths_in_a_row(before: int, lived_s: float) -> int:
+    """Young deaths without a long life in between, the last one included."""
+    return before + 1 if lived_s < YOUNG_S else 0
+
+
+def pause_s(deaths: int) -> float:
+    """Before the next start: none after a long life, then doubled with each young death."""
+    return min(MAX_PAUSE_S, FIRST_PAUSE_S * 2 ** (deaths - 1)) if deaths else 0.0
+
+
+def gives_up(*, failed_starts: int, serving: int, complete: bool) -> bool:
+    """Whether a failed start is the last one.
+
+    At first, before all workers served once, every failure is final: whoever starts Onsale wants
+    to hear of it. Later no failure is while others serve. With nobody serving it ends after some
+    tries, so that the port closes, and balancers and systemd learn of it.
+    """
+    return not complete or (serving == 0 and failed_starts >= MAX_FAILED_STARTS)

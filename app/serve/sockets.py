@@ -1,0 +1,82 @@
+"""The sockets a node listens on.
+
+With several workers each has a socket of its own at the same address (SO_REUSEPORT): the kernel
+spreads connections over them as they come. Sharing one socket would not do. The kernel wakes
+whoever waits for it last, so one worker would end up with most of the connections, and here they
+live for hours. The supervisor makes the sockets and keeps them open, so that a worker that dies
+leaves its queue to the next one; see supervisor.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from config.settings import BadSettings
+
+BACKLOG = 4096  # connections that wait to be accepted; the kernel cuts it to net.core.somaxconn
+
+# Set on the listener, inherited by every connection it accepts (tcp(7)): no call for each.
+TCP_OPTIONS = {
+    # A peer that acknowledges nothing for so long is dead. Frames and comments go to every stream
+    # and socket, so that this finds phones that left without a word, with no timer of ours.
+    "TCP_USER_TIMEOUT": 30_000,  # ms
+    # Wake nobody for a connection before its first byte: browsers open some just in case, scanners
+    # and probes send nothing. After that many seconds the kernel hands it over all the same.
+    "TCP_DEFER_ACCEPT": 5,
+}
+# Not here: SO_SNDBUF. It caps what a stalled stream costs, and whoever takes the connection over
+# sets it then; plans of 600 kB leave through the same port and want large buffers.
+
+
+@contextlib.contextmanager
+def listen(host: str, port: int, *, slots: int) -> Iterator[list[socket.socket]]:
+    """One listening socket a slot, all at one address; port 0 finds a free one.
+
+    Raises BadSettings, also when the port is taken by another server of ours.
+    """
+    with contextlib.ExitStack() as undo:
+        try:
+            # Alone at first: sockets that share an address would join another server's unasked.
+            made = [undo.enter_context(_bound(host, port, shared=False))]
+            if slots > 1:
+                port = made[0].getsockname()[1]
+                made.pop().close()
+                made = [undo.enter_context(_bound(host, port, shared=True)) for _ in range(slots)]
+            for listener in made:
+                listener.listen(BACKLOG)
+        except OSError as exc:
+            why = exc.strerror or exc
+            raise BadSettings(f"cannot listen: {why}. ONSALE_PORT sets another port") from exc
+        yield made
+
+
+@contextlib.contextmanager
+def listen_inside(folder: Path, *, slots: int) -> Iterator[list[tuple[Path, socket.socket]]]:
+    """A Unix socket a slot, at which workers ask each other for what they count."""
+    with contextlib.ExitStack() as undo:
+        made = []
+        for slot in range(slots):
+            listener = undo.enter_context(socket.socket(socket.AF_UNIX))
+            listener.bind(str(path := folder / f"worker-{slot}"))
+            listener.listen()
+            made.append((path, listener))
+        yield made
+
+
+def _bound(host: str, port: int, *, shared: bool) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # after a restart, at once
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        for name, value in TCP_OPTIONS.items():
+            if (option := getattr(socket, name, None)) is not None:  # Linux has them
+                listener.setsockopt(socket.IPPROTO_TCP, option, value)
+        listener.bind((host, port))
+    except BaseException:
+        listener.close()
+        raise
+    return listener

@@ -1,0 +1,68 @@
+"""A worker: the process of one node under a supervisor. Run by it, see supervisor.py.
+
+    python -m app.serve.worker NUMBER PATH … LISTENER INNER STATUS
+
+PATH …: where the workers listen for each other, in the order of their numbers, this one too.
+LISTENER, INNER, STATUS: inherited file descriptors, of the socket for everybody, of the one for
+the other workers, and of the pipe on which it tells the supervisor how far it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from app import logs
+from app.crew import Crew
+from app.serve import node
+from app.serve.run import leave, stores
+from app.serve.slot import DRAINING, READY
+from config.settings import load
+from core.errors import StoreUnavailable
+from core.redis import TooOld
+
+CANNOT_START = 1
+
+
+def main(arguments: Sequence[str]) -> int:
+    number, *paths, listener, inner, status = arguments
+    crew = Crew(int(number), tuple(map(Path, paths)))
+    for told in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(told, leave)
+    node.end_on_hangup()
+    settings = load()
+    logs.configure(level=settings.log_level, json=settings.env == "production", worker=crew.me)
+
+    def say(line: bytes) -> None:
+        with contextlib.suppress(ConnectionError):  # the supervisor is gone, and so are we, soon
+            os.write(int(status), line)
+
+    try:
+        with (
+            stores(settings) as addresses,
+            socket.socket(fileno=int(listener)) as ours,
+            socket.socket(fileno=int(inner)) as among_us,
+        ):
+            node.run(
+                node.serve(
+                    settings,
+                    addresses,
+                    [ours, among_us],
+                    on_ready=lambda: say(READY),
+                    on_drain=lambda: say(DRAINING),
+                    crew=crew,
+                )
+            )
+    except (TooOld, StoreUnavailable) as exc:
+        sys.stderr.write(f"onsale: worker {number}: {exc}\n")
+        return CANNOT_START
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
