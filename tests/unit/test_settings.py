@@ -1,10 +1,12 @@
 """Settings: all problems at once, no unknown name, no secret in a message."""
 
+import os
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from config.settings import BadSettings, Settings, load
+from config.settings import BadSettings, Settings, for_children, load
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "example.env"
 
@@ -71,3 +73,19 @@ def test_the_example_names_every_setting_with_its_default(monkeypatch):
     for name, value in said.items():
         monkeypatch.setenv(name, value)
     assert load() == defaults
+
+
+def test_a_child_loads_what_its_parent_has_settled(monkeypatch, tmp_path):
+    monkeypatch.setenv("ONSALE_LOG_LEVEL", "debug")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://elsewhere")
+    monkeypatch.setenv("LANG", "C")
+    settled = load(demo=False, workers=3, data_dir=tmp_path, secret="s" * 40).model_copy(
+        update={"redis_url": SecretStr("unix:///run/valkey.sock"), "database_url": None}
+    )
+    given = for_children(settled)
+    for name in os.environ:
+        monkeypatch.delenv(name)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert load() == settled
+    assert os.environ["LANG"] == "C"

@@ -1,0 +1,24 @@
+"""When a worker is started again, and when that is given up."""
+
+from app.serve.policy import MAX_FAILED_STARTS, MAX_PAUSE_S, deaths_in_a_row, gives_up, pause_s
+
+
+def test_a_worker_that_lived_long_is_replaced_at_once_and_one_that_dies_young_later_each_time():
+    assert pause_s(deaths_in_a_row(7, lived_s=3600)) == 0
+    deaths, pauses = 0, []
+    for _ in range(20):
+        deaths = deaths_in_a_row(deaths, lived_s=0.5)
+        pauses.append(pause_s(deaths))
+    assert pauses == sorted(pauses)
+    assert 0 < pauses[0] < pauses[1]
+    assert pauses[-1] == MAX_PAUSE_S
+
+
+def test_a_first_start_that_fails_is_final():
+    assert gives_up(failed_starts=1, serving=3, complete=False)
+
+
+def test_later_failures_are_never_final_while_another_worker_serves():
+    assert not gives_up(failed_starts=1000, serving=1, complete=True)
+    assert not gives_up(failed_starts=MAX_FAILED_STARTS - 1, serving=0, complete=True)
+    assert gives_up(failed_starts=MAX_FAILED_STARTS, serving=0, complete=True)

@@ -1,0 +1,58 @@
+"""The listening sockets: what connections inherit, and who may share an address."""
+
+import socket
+
+import pytest
+
+from app.serve.sockets import TCP_OPTIONS, listen
+from config.settings import BadSettings
+
+
+def test_an_accepted_connection_inherits_what_was_set_on_the_listener():
+    with listen("127.0.0.1", 0, slots=1) as (listener,):
+        with socket.create_connection(listener.getsockname()) as client:
+            client.sendall(b"x")  # before its first byte nobody hears of it
+            accepted, _ = listener.accept()
+        with accepted:
+            timeout = accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+            assert timeout == TCP_OPTIONS["TCP_USER_TIMEOUT"]
+
+
+def test_slots_share_one_address_and_connections_come_to_each():
+    with listen("127.0.0.1", 0, slots=3) as listeners:
+        (address,) = {listener.getsockname() for listener in listeners}
+        clients = [socket.create_connection(address) for _ in range(120)]
+        for client in clients:
+            client.sendall(b"x")
+        try:
+            assert min(map(accept_all, listeners)) > 0
+        finally:
+            for client in clients:
+                client.close()
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+def test_no_slot_joins_the_sockets_of_another_server(slots):
+    with listen("127.0.0.1", 0, slots=2) as (first, _):
+        port = first.getsockname()[1]
+        with pytest.raises(BadSettings, match="in use"), listen("127.0.0.1", port, slots=slots):
+            pass
+
+
+def test_an_address_that_is_not_this_machines_is_told():
+    with (
+        pytest.raises(BadSettings, match="cannot listen: Cannot assign"),
+        listen("192.0.2.1", 0, slots=1),  # reserved for documentation, RFC 5737
+    ):
+        pass
+
+
+def accept_all(listener: socket.socket) -> int:
+    listener.setblocking(False)
+    count = 0
+    while True:
+        try:
+            listener.accept()[0].close()
+        except BlockingIOError:
+            return count
+        count += 1
