@@ -13,8 +13,13 @@ from collections.abc import Sequence
 
 from bench import queue, seats
 from bench.benchmark import Benchmark
+from bench.live import command as live
 
-BENCHMARKS: tuple[Benchmark, ...] = (*seats.BENCHMARKS, *queue.BENCHMARKS)
+BENCHMARKS: tuple[Benchmark, ...] = (
+    *seats.BENCHMARKS,
+    *queue.BENCHMARKS,
+    *live.BENCHMARKS,
+)
 
 
 def main(word: str, options: Sequence[str]) -> int:

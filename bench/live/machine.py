@@ -1,0 +1,128 @@
+"""The machine under the benchmarks: cores, what a process spends, and the C programs.
+
+The server under test has one core to itself; clients, publisher and this process share the rest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from app.embedded.identity import Identity
+
+C_SOURCES = Path(__file__).parent / "c"
+C_FLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror")
+PROGRAMS = {
+    "clients": ("clients.c", "client.c", "tally.c", "websocket.c"),
+    "floor": ("floor.c",),
+}
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+CPUCLOCK_SCHED = 2  # clock_getcpuclockid(3): run time as the scheduler counts it
+STOP_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 15.0
+
+ALL_CORES = sorted(os.sched_getaffinity(0))
+SERVER_CORE = {ALL_CORES[0]}
+OTHER_CORES = set(ALL_CORES[1:]) or SERVER_CORE
+
+
+def compiled(folder: Path) -> dict[str, Path]:
+    """The C programs by name, built into `folder`; nothing where there is no compiler."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        return {}
+    for name, sources in PROGRAMS.items():
+        paths = [str(C_SOURCES / source) for source in sources]
+        subprocess.run([compiler, *C_FLAGS, "-o", folder / name, *paths], check=True)
+    return {name: folder / name for name in PROGRAMS}
+
+
+@contextlib.contextmanager
+def child(
+    command: Sequence[str], cores: set[int], log: Path, *, pipes: bool = False
+) -> Iterator[subprocess.Popen[str]]:
+    """A process on these cores from its first moment, which ends with the context or with us."""
+    launcher = Identity("self", 0, 0).launcher(stop_signal=signal.SIGTERM)
+    ours = os.sched_getaffinity(0)
+    pipe = subprocess.PIPE if pipes else subprocess.DEVNULL
+    os.sched_setaffinity(0, cores)
+    try:
+        with log.open("a") as errors:
+            process = subprocess.Popen(
+                [*launcher, *command], stdin=pipe, stdout=pipe, stderr=errors, text=True
+            )
+    finally:
+        os.sched_setaffinity(0, ours)
+    try:
+        with process:
+            try:
+                yield process
+            finally:
+                process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(STOP_TIMEOUT_S)
+                process.kill()
+    except BrokenPipeError:
+        pass  # it had ended before its input was closed
+
+
+def await_port(port: int, process: subprocess.Popen[str], log: Path) -> None:
+    """Until somebody listens there.
+
+    Raises:
+        RuntimeError: The process ended, or START_TIMEOUT_S passed; with the end of its log.
+    """
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise RuntimeError(f"{process.args} does not listen: {log.read_text('utf-8')[-2000:]}")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def with_children(pid: int) -> list[int]:
+    """The process and those it started, as nginx does its workers."""
+    lines = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii")
+    return [pid, *map(int, lines.split())]
+
+
+def cpu_s(pids: Sequence[int]) -> float:
+    """User and system time so far, threads included.
+
+    The kernel's clock of a process: to the nanosecond, where /proc/PID/stat counts hundredths.
+    """
+    return sum(time.clock_gettime(~pid << 3 | CPUCLOCK_SCHED) for pid in pids)
+
+
+def memory_bytes(pids: Sequence[int]) -> int:
+    """Pss: resident memory, what is shared counted in shares."""
+    total_kib = 0
+    for pid in pids:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii")
+        found = re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)
+        assert found is not None
+        total_kib += int(found[1])
+    return total_kib * 1024
+
+
+def tcp_buffer_bytes() -> int:
+    """What all TCP sockets of the machine hold in their buffers."""
+    found = re.search(r"^TCP:.* mem (\d+)", Path("/proc/net/sockstat").read_text(), re.MULTILINE)
+    assert found is not None
+    return int(found[1]) * PAGE_BYTES

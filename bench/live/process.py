@@ -1,0 +1,44 @@
+"""What the Python servers under test share: their arguments, and uvicorn set up as in a sale."""
+
+from __future__ import annotations
+
+import resource
+import socket
+import sys
+from dataclasses import dataclass
+from typing import Any, Self
+
+import uvicorn
+from starlette.applications import Starlette
+
+BACKLOG = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    port: int
+    every_ms: int
+    size: int  # of a message, bytes
+
+    @classmethod
+    def parse(cls) -> Self:
+        """PORT EVERY_MS BYTES, as c/floor.c takes them."""
+        return cls(*map(int, sys.argv[1:4]))
+
+
+def serve(app: Starlette, port: int, **options: Any) -> None:
+    """Until SIGTERM."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    settings: dict[str, Any] = {
+        "http": "httptools",
+        "ws": "websockets-sansio",
+        "loop": "uvloop",
+        "log_level": "warning",
+        "access_log": False,
+        "ws_per_message_deflate": False,
+        "timeout_graceful_shutdown": 1,
+        **options,
+    }
+    with socket.create_server(("127.0.0.1", port), backlog=BACKLOG) as listener:
+        uvicorn.Server(uvicorn.Config(app, **settings)).run(sockets=[listener])

@@ -1,0 +1,54 @@
+"""The ordinary way, as a peer: sse-starlette on uvicorn, with a queue and a generator a client.
+
+`python -m bench.live.sse_starlette_server PORT EVERY_MS BYTES`
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator
+
+from sse_starlette.event import ServerSentEvent
+from sse_starlette.sse import EventSourceResponse
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.routing import Route
+
+from bench.live.process import Arguments, serve
+from bench.live.publisher import Publisher
+
+ARGUMENTS = Arguments.parse()
+queues: set[asyncio.Queue[ServerSentEvent]] = set()
+numbers = itertools.count(1)
+
+
+def publish(message: bytes) -> None:
+    event = ServerSentEvent(data=message.decode(), id=f"bench:{next(numbers)}")
+    for queue in queues:
+        queue.put_nowait(event)
+
+
+async def stream(_: Request) -> EventSourceResponse:
+    return EventSourceResponse(_events())
+
+
+async def _events() -> AsyncIterator[ServerSentEvent]:
+    queue: asyncio.Queue[ServerSentEvent] = asyncio.Queue()
+    queues.add(queue)
+    try:
+        while True:
+            yield await queue.get()
+    finally:
+        queues.discard(queue)
+
+
+@contextlib.asynccontextmanager
+async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    Publisher(publish, every_ms=ARGUMENTS.every_ms, size=ARGUMENTS.size)
+    yield
+
+
+if __name__ == "__main__":
+    serve(Starlette(routes=[Route("/sse", stream)], lifespan=lifespan), ARGUMENTS.port)
