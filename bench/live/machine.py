@@ -24,7 +24,6 @@ PROGRAMS = {
     "clients": ("clients.c", "client.c", "tally.c", "websocket.c"),
     "floor": ("floor.c",),
 }
-PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 CPUCLOCK_SCHED = 2  # clock_getcpuclockid(3): run time as the scheduler counts it
 STOP_TIMEOUT_S = 10.0
 START_TIMEOUT_S = 15.0
@@ -121,8 +120,17 @@ def memory_bytes(pids: Sequence[int]) -> int:
     return total_kib * 1024
 
 
-def tcp_buffer_bytes() -> int:
-    """What all TCP sockets of the machine hold in their buffers."""
-    found = re.search(r"^TCP:.* mem (\d+)", Path("/proc/net/sockstat").read_text(), re.MULTILINE)
-    assert found is not None
-    return int(found[1]) * PAGE_BYTES
+def unsent_bytes(port: int) -> float:
+    """Kernel memory of what a server's sockets could not send yet; nan without ss(8).
+
+    Of each such socket `w`, what is queued as the kernel counts it, and `f`, set aside for it.
+    (/proc/net/sockstat has a sum, too coarse for a few sockets: each core keeps a megabyte.)
+    """
+    program = shutil.which("ss")
+    if program is None:
+        return float("nan")
+    listed = subprocess.run(
+        [program, "-tmnH", "sport", "=", f":{port}"], capture_output=True, text=True, check=True
+    )
+    pairs = re.findall(r"skmem:\(\S*?,f(\d+),w(\d+),", listed.stdout)
+    return float(sum(int(ahead) + int(queued) for ahead, queued in pairs if int(queued) > 0))

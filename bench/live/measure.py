@@ -65,7 +65,7 @@ class Stalled:
     last_p99_ms: tuple[float, float, float]
     count: int
     process_bytes: float  # most memory that each held in the server's process
-    kernel_bytes: float  # and in buffers of sockets
+    kernel_bytes: float  # and in the kernel, unsent
     ended: int  # by the server
 
 
@@ -126,12 +126,14 @@ def stalled(server: Server, way: Way, plan: Plan, site: Site) -> Stalled:
     with _scene(server, way, STALLED_RATE, plan.clients + count, site) as (running, clients):
         clients.connect(plan.clients)
         _publish(running, clients, STALLED_RATE, SETTLE_S)
-        without, process_from, kernel_from = _watched(running, clients, plan.seconds)
+        without, process_from = _watched(running, clients, plan.seconds)
+        kernel_from = machine.unsent_bytes(running.port)
         clients.stall(count)
-        beside, process_to, kernel_to = _watched(running, clients, plan.seconds)
+        beside, process_to = _watched(running, clients, plan.seconds)
+        kernel_to = machine.unsent_bytes(running.port)
         clients.unstall()
         _publish(running, clients, STALLED_RATE, SETTLE_S)
-        again, _, _ = _watched(running, clients, plan.seconds)
+        again, _ = _watched(running, clients, plan.seconds)
         phases = (without, beside, again)
         p99_ms = [phase.percentile_ms(0.99) for phase in phases]
         last_ms = [_ranked(phase.last_ms, 0.99) for phase in phases]
@@ -178,18 +180,17 @@ def _publish(running: Running, clients: Load, rate: Rate, seconds: float) -> Arr
     return clients.settled()
 
 
-def _watched(running: Running, clients: Load, seconds: float) -> tuple[Arrivals, int, int]:
-    """Publishing, with the most memory seen meanwhile: the process's, and of sockets' buffers."""
-    process, kernel = 0, 0
+def _watched(running: Running, clients: Load, seconds: float) -> tuple[Arrivals, int]:
+    """What came of publishing for so long, and the most process memory seen meanwhile."""
+    most = 0
     clients.reset()
     running.publishing.start()
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         time.sleep(SETTLE_S)
-        process = max(process, machine.memory_bytes(running.pids))
-        kernel = max(kernel, machine.tcp_buffer_bytes())
+        most = max(most, machine.memory_bytes(running.pids))
     running.publishing.stop()
-    return clients.settled(), process, kernel
+    return clients.settled(), most
 
 
 def _ranked(sorted_values: list[float], share: float) -> float:

@@ -23,7 +23,7 @@ STALLED_HEAD = (
 )
 STORM_HEAD = (
     f"{'':18}{'dropped, back in s':>20}{'refused':>9}{'missed':>8}"
-    f"{'killed, back in s':>20}{'refused':>9}"
+    f"{'killed, back in s':>20}{'attempts':>9}"
 )
 
 
