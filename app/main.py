@@ -41,6 +41,8 @@ from seatmap.web import SeatMapWeb
 from waiting_room.gate import Gate
 from waiting_room.keyring import KeyRing
 from waiting_room.service import WaitingRoom
+from waiting_room.shops.service import Shops
+from waiting_room.shops.web import ShopsWeb
 from waiting_room.web import QueueWeb
 
 
@@ -129,6 +131,7 @@ def _build(
         keyring=KeyRing(db, room.passes, days=settings.pass_key_days),
         queue=QueueWeb(room, secure=secure),
         seat_map=seat_map,
+        shops=ShopsWeb(Shops(redis, db, room)),
         map=SeatMapWeb(seat_map, Gate(room).stream),
         checkout=checkout,
         admin=admin,

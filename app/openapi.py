@@ -19,6 +19,7 @@ from starlette.routing import Route
 from app.admin.model import RoomChange
 from app.catalogue.web import EventQuery, SearchQuery
 from core.edge import HTTP_STATUS, json_reply
+from waiting_room.shops.web import CheckQuery, ExchangeBody, ReturnBody
 from waiting_room.web import JoinBody
 
 Schema = dict[str, Any]
@@ -127,6 +128,10 @@ def _checkout(summary: str, *errors: str, **more: Any) -> Operation:
     return Operation(summary=summary, tag="Checkout", errors=(*errors, *STORES), **more)
 
 
+def _shop(summary: str, *errors: str, **more: Any) -> Operation:
+    return Operation(summary=summary, tag="Shops elsewhere", errors=(*errors, *STORES), **more)
+
+
 def _public(summary: str, tag: str, answer: Schema, *errors: str, **more: Any) -> Operation:
     return Operation(summary=summary, tag=tag, answer=answer, errors=errors, **more)
 
@@ -150,6 +155,31 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
     ("POST", f"{EVENT}/queue/accept"): _queue("Accept the call; idempotent", "not_called", *UNSAFE),
     ("POST", f"{EVENT}/queue/leave"): _queue("Give the place or the admission up", *UNSAFE),
     ("GET", "/.well-known/jwks.json"): _public("Keys that verify passes", "Waiting room", OBJECT),
+    ("POST", f"{EVENT}/queue/return"): _shop(
+        "Where an admitted fan goes on to, with an exchange code",
+        *("not_admitted", "return_refused", "pass_exchanged", "not_found", *UNSAFE),
+        answer=_fields("location"),
+        body=ReturnBody,
+    ),
+    ("POST", "/admissions/exchange"): _shop(
+        "A code for a pass, once",
+        *("not_admitted", "code_invalid", "code_expired", "pass_exchanged", *UNSAFE),
+        answer=_fields(*("eventId", "admissionId", "subject", "pass"), now=INTEGER, endsAt=INTEGER),
+        body=ExchangeBody,
+    ),
+    ("GET", "/admissions/check"): _shop(
+        "Whether the admission of a pass lives",
+        *("not_admitted", "pass_invalid", "pass_expired", "pass_other_event", "not_found"),
+        ok=(204,),
+        query=CheckQuery,
+        headers=("Authorization",),
+    ),
+    ("POST", "/admissions/{admission_id}/end"): _shop(
+        "End the admission of a pass; idempotent",
+        *("pass_invalid", "not_found", "bad_origin"),
+        ok=(204,),
+        headers=("Authorization",),
+    ),
     ("GET", f"{EVENT}/plan"): _public(
         "The immutable plan", "Seat map", OBJECT, "not_found", "store_unavailable"
     ),
@@ -285,6 +315,6 @@ def _in_headers(operation: Operation) -> list[Schema]:
 
 def _camel(path: str) -> str:
     """`event_id` → `eventId`, within a path too."""
-    for name in ("event", "hold", "booking"):
+    for name in ("event", "hold", "booking", "admission"):
         path = path.replace(f"{name}_id", f"{name}Id")
     return path

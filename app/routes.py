@@ -29,6 +29,7 @@ from seatmap.service import SeatMap
 from seatmap.web import SeatMapWeb
 from waiting_room.keyring import KeyRing
 from waiting_room.service import WaitingRoom
+from waiting_room.shops.web import ShopsWeb
 from waiting_room.web import QueueWeb
 
 STATIC = Path(__file__).parents[1] / "static"
@@ -39,6 +40,10 @@ GATED = {
     ("GET", "/events/{event_id}/holds/mine"),
     ("DELETE", "/events/{event_id}/holds/{hold_id}"),
     ("POST", "/bookings/{event_id}"),
+}
+BY_PASS = {  # behind the gate too, for shops elsewhere: they show the pass, not the visitor
+    ("GET", "/admissions/check"),
+    ("POST", "/admissions/{admission_id}/end"),
 }
 OWN = {("GET", "/bookings/{booking_id}")}  # needs only ownership; anything else is a 404
 
@@ -56,6 +61,7 @@ class Services:
     waiting_room: WaitingRoom
     keyring: KeyRing
     queue: QueueWeb
+    shops: ShopsWeb
     seat_map: SeatMap
     map: SeatMapWeb
     checkout: Checkout
@@ -73,6 +79,7 @@ def every_route(services: Services) -> list[BaseRoute]:
         *services.health.routes(),  # /health/*, /metrics
         *services.catalogue.routes(),  # /events/search, /events/{event_id}
         *services.queue.routes(),  # /events/{event_id}/queue…, /.well-known/jwks.json
+        *services.shops.routes(),  # /events/{event_id}/queue/return, /admissions/…
         *services.map.routes(),  # /events/{event_id}/plan, /seats, /seats/stream
         *services.checkout.routes(),  # /events/{event_id}/holds…, /bookings/…
         *services.admin.routes(),  # /admin/…, /console/enter/{token}

@@ -34,10 +34,12 @@ def pass_cookie(event_id: str) -> str:
 
 def pass_of(connection: HTTPConnection, event_id: str) -> str:
     """The pass a caller presents: a bearer token, else the cookie; '' for none."""
+    return bearer_of(connection) or connection.cookies.get(pass_cookie(event_id), "")
+
+
+def bearer_of(connection: HTTPConnection) -> str:
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return token
-    return connection.cookies.get(pass_cookie(event_id), "")
+    return token if scheme.lower() == "bearer" else ""
 
 
 def event_id_of(connection: HTTPConnection) -> str:

@@ -1,0 +1,69 @@
+"""Allow-lists and exchange codes in PostgreSQL."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import asyncpg
+
+from core.db import Db, load_queries
+from core.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    return_urls: tuple[str, ...] = ()
+    version: int = 0  # 0: nothing was ever set
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    event_id: str
+    call_id: str
+    subject: str
+    binding: str
+    used: bool
+    expired: bool
+    repeatable: bool  # used so lately that the same shop may ask again
+
+
+class ShopStore:
+    def __init__(self, db: Db) -> None:
+        self._db = db
+        self._sql = load_queries("waiting_room.shops")
+
+    async def get(self, event_id: str) -> Shop:
+        row = await self._db.fetchrow(self._sql["shop_get"], event_id)
+        return Shop() if row is None else Shop(tuple(row["return_urls"]), row["version"])
+
+    async def change(self, event_id: str, expected_version: int, urls: list[str]) -> bool:
+        """Compare and set; False when the version is an old one. Raises NotFound."""
+        change = self._sql["shop_change"]
+        try:
+            version = await self._db.fetchval(change, event_id, expected_version, urls)
+        except asyncpg.ForeignKeyViolationError as exc:
+            raise NotFound(event_id) from exc
+        return version is not None
+
+    async def make_code(
+        self, event_id: str, call_id: str, subject: str, code: str, *, life_ms: int
+    ) -> bool:
+        """Takes the place of an older code; False when one was exchanged."""
+        made = await self._db.fetchval(
+            self._sql["exchange_make"], event_id, call_id, subject, _hash(code), life_ms
+        )
+        return made is not None
+
+    async def find(self, code: str, *, repeat_ms: int) -> Exchange | None:
+        row = await self._db.fetchrow(self._sql["exchange_get"], _hash(code), repeat_ms)
+        return None if row is None else Exchange(**dict(row))
+
+    async def use(self, code: str, binding: str) -> bool:
+        """True for exactly one call within the code's life."""
+        used = await self._db.fetchval(self._sql["exchange_use"], _hash(code), binding)
+        return used is not None
+
+
+def _hash(code: str) -> str:
+    return hashlib.sha256(code.encode()).hexdigest()
