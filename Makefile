@@ -22,7 +22,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-h
 run: $(RUN)  ## start Onsale with its own PostgreSQL and Valkey; data stays in .onsale/
 	@exec $(BIN)/onsale serve $(ARGS)
 
-test: set-up  ## every test; without Chromium, the browser tests are named and left out
+test: set-up  ## every test; without Chromium or nginx, the tests with it are named and left out
 	@exec $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 check: set-up  ## lint, format, types, and which way imports point

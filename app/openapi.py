@@ -157,7 +157,7 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
     ("GET", "/.well-known/jwks.json"): _public("Keys that verify passes", "Waiting room", OBJECT),
     ("POST", f"{EVENT}/queue/return"): _shop(
         "Where an admitted fan goes on to, with an exchange code",
-        *("not_admitted", "return_refused", "pass_exchanged", "not_found", *UNSAFE),
+        *("not_admitted", "return_refused", "at_shop", "not_found", *UNSAFE),
         answer=_fields("location"),
         body=ReturnBody,
     ),

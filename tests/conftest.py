@@ -9,16 +9,20 @@ database gets a fresh copy of the migrated one (10 ms), and an empty Redis.
     redis_url          of an empty Redis; ONSALE_TEST_REDIS names another server program for it
     redis              a client of it, bytes for replies
     chromium_program   the browser's path; for tests marked `browser`
+    nginx_program      likewise, for tests marked `nginx`
+    served             the test's node behind a real socket; its address
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import gzip
 import itertools
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -35,6 +39,7 @@ import orjson
 import psycopg
 import pytest
 import redis as redis_sync
+import uvicorn
 from psycopg import sql
 from redis.asyncio import Redis
 from redis.backoff import ConstantBackoff
@@ -45,6 +50,7 @@ from app.embedded.identity import Identity
 from app.embedded.lock import SERVERS_FILE
 from app.embedded.services import EmbeddedServices
 from app.main import Addresses, Node
+from app.serve.node import server_config
 from config.settings import load
 from core.db import Db
 from core.ids import HoldId, Subject, new_id
@@ -131,6 +137,13 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 def chromium_program() -> Path:
     program = find_browser()
     assert program, "tests that need a browser must be marked `browser`"
+    return program
+
+
+@pytest.fixture(scope="session")
+def nginx_program() -> Path:
+    program = find_nginx()
+    assert program, "tests that need nginx must be marked `nginx`"
     return program
 
 
@@ -252,6 +265,17 @@ async def node(redis: Redis, database_url: str, redis_url: str, gateway_socket: 
 
 
 @pytest.fixture
+async def served(node: Node) -> AsyncIterator[str]:
+    """The test's node on a socket of this machine, as `onsale serve` would set it up."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(server_config(node, lifespan="off"))
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        yield "http://{}:{}".format(*listener.getsockname())
+        server.should_exit = True
+        await serving
+
+
+@pytest.fixture
 async def other_node(node: Node, database_url: str, redis_url: str, gateway_socket: Path):
     """A second node on the stores of the first."""
     made = await open_node(database_url, redis_url, gateway_socket)
@@ -305,23 +329,34 @@ def find_browser() -> Path | None:
     return next((Path(path) for name in BROWSERS if (path := shutil.which(name))), None)
 
 
-# Without Chromium the browser tests are left out and named at the end, by the process that
-# prints: with pytest-xdist, workers hand their lists to it.
+def find_nginx() -> Path | None:
+    found = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    return Path(found) if found else None
+
+
+# Tests with such a mark need a program that Python brings none of. Without it they are left out
+# and named at the end, by the process that prints: with pytest-xdist, workers hand lists to it.
+PROGRAMS = {"browser": ("Chromium", find_browser), "nginx": ("nginx", find_nginx)}
+
+
+def missing() -> list[str]:
+    return [mark for mark, (_, find) in PROGRAMS.items() if find() is None]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--require-browser",
+        "--require-programs",
         action="store_true",
-        help="fail at once if there is no Chromium for the browser tests",
+        help="fail at once if Chromium or nginx is not there for the tests that need it",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[NOT_RUN] = []
     config.addinivalue_line("markers", "redis: uses a Redis of this session; set by itself")
-    if config.getoption("--require-browser") and find_browser() is None:
-        raise pytest.UsageError("no Chromium on PATH, and the browser tests are required")
+    if config.getoption("--require-programs") and missing():
+        names = ", ".join(PROGRAMS[mark][0] for mark in missing())
+        raise pytest.UsageError(f"no {names} on PATH, and the tests with it are required")
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects by these marks
@@ -329,21 +364,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "redis_url" in getattr(item, "fixturenames", ()):
             item.add_marker("redis")
-    if find_browser() is not None:
-        return
-    left_out = [item for item in items if item.get_closest_marker("browser")]
+    marks = missing()
+    left_out = [item for item in items if any(map(item.get_closest_marker, marks))]
     items[:] = [item for item in items if item not in left_out]
     config.hook.pytest_deselected(items=left_out)
     names = [item.nodeid for item in left_out]
     config.stash[NOT_RUN] = names
     if hasattr(config, "workeroutput"):
-        config.workeroutput["browser_tests_not_run"] = names
+        config.workeroutput["tests_not_run"] = names
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: object, error: object) -> None:
     output = getattr(node, "workeroutput", {})
-    node.config.stash[NOT_RUN] = output.get("browser_tests_not_run", [])
+    node.config.stash[NOT_RUN] = output.get("tests_not_run", [])
 
 
 def pytest_terminal_summary(
@@ -351,6 +385,7 @@ def pytest_terminal_summary(
 ) -> None:
     names = config.stash[NOT_RUN]
     if names:
-        terminalreporter.section("NOT RUN: no Chromium on PATH", red=True, bold=True)
+        programs = ", ".join(PROGRAMS[mark][0] for mark in missing())
+        terminalreporter.section(f"NOT RUN: no {programs} on PATH", red=True, bold=True)
         for name in names:
             terminalreporter.line(name)

@@ -21,6 +21,7 @@ import signal
 import socket
 from collections.abc import Callable, Coroutine, Sequence
 from types import FrameType
+from typing import Literal
 
 import uvicorn
 import uvloop
@@ -79,7 +80,7 @@ class NodeServer(uvicorn.Server):
         on_ready: Callable[[], None],
         on_drain: Callable[[], None],
     ) -> None:
-        super().__init__(_config(node))
+        super().__init__(server_config(node))
         self._node, self._drain_s = node, drain_s
         self._on_ready, self._on_drain = on_ready, on_drain
 
@@ -104,9 +105,11 @@ class NodeServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _config(node: Node) -> uvicorn.Config:
+def server_config(node: Node, *, lifespan: Literal["on", "off"] = "on") -> uvicorn.Config:
+    """How uvicorn serves a node. `lifespan` off: somebody else starts its services."""
     return uvicorn.Config(
         _Leaving(node.app, lambda: node.drain.begun),
+        lifespan=lifespan,
         http="httptools",
         ws="websockets-sansio",
         log_config=None,

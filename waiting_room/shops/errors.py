@@ -1,6 +1,7 @@
 """What a shop elsewhere, or a fan on the way to it, may be told.
 
-Codes are 403 for a reason: nginx's auth_request passes 401 and 403 on, and nothing else.
+What a shop may be told is a 403 for a reason: nginx's auth_request passes 401 and 403 on, and
+takes anything else for a failure.
 """
 
 from __future__ import annotations
@@ -11,6 +12,11 @@ from core.errors import AppError
 class ReturnRefused(AppError):
     code = "return_refused"
     title = "The shop's address is not on this event's list. Go back to the shop and tell them."
+
+
+class AtShop(AppError):
+    code = "at_shop"
+    title = "Your turn is in use at the shop already. Go on there in the browser you began with."
 
 
 class CodeInvalid(AppError):
@@ -25,4 +31,4 @@ class CodeExpired(AppError):
 
 class PassExchanged(AppError):
     code = "pass_exchanged"
-    title = "This turn is in use already: its pass went to the browser that came first."
+    title = "The pass of this admission was given out already, to whoever came first."

@@ -22,7 +22,7 @@ from core.redis import now_ms as redis_now_ms
 from waiting_room.errors import Changed, PassExpired, PassOtherEvent
 from waiting_room.passes import Claims
 from waiting_room.service import WaitingRoom
-from waiting_room.shops.errors import CodeExpired, CodeInvalid, PassExchanged, ReturnRefused
+from waiting_room.shops.errors import AtShop, CodeExpired, CodeInvalid, PassExchanged, ReturnRefused
 from waiting_room.shops.policy import is_allowed, with_code
 from waiting_room.shops.store import Exchange, Shop, ShopStore
 
@@ -44,7 +44,7 @@ class Shops:
     async def send_back(self, event_id: str, subject: str, url: str) -> str:
         """The address to go to, with a fresh exchange code.
 
-        Raises ReturnRefused, NotAdmitted, or PassExchanged when the shop has the pass already.
+        Raises ReturnRefused, NotAdmitted, or AtShop when the shop has the pass already.
         """
         await self.require_allowed(event_id, url)
         standing = await self._room.where(event_id, subject)
@@ -52,7 +52,7 @@ class Shops:
             raise NotAdmitted(f"{subject} has no live admission")
         code, call_id = new_id("xc"), standing.admission.call_id
         if not await self._store.make_code(event_id, call_id, subject, code, life_ms=CODE_MS):
-            raise PassExchanged(call_id)
+            raise AtShop(call_id)
         return with_code(url, code)
 
     # -- the shop -----------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """What shops elsewhere call, and the fan on the way to one.
 
-POST /events/{event_id}/queue/return    200 where to go; 403 not_admitted, pass_exchanged; 422
+POST /events/{event_id}/queue/return    200 where to go; 400, 403, 409 at_shop
 POST /admissions/exchange               200 the pass, once; 403 code_invalid, code_expired, …
 GET  /admissions/check?event=           204 with X-Onsale-… headers; 403; for nginx auth_request
 POST /admissions/{admission_id}/end     204, idempotent; 403 pass_invalid; 404
