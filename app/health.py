@@ -20,7 +20,7 @@ from app.crew import Crew
 from core.db import Db
 from core.edge import json_reply
 from core.errors import StoreUnavailable
-from core.live.sse import Drain
+from core.live.hub import Hub
 
 ASK_TIMEOUT_S = 1.0
 
@@ -30,11 +30,11 @@ class Health:
         self,
         redis: Redis,
         db: Db,
-        drain: Drain,
+        live: Hub,
         registry: CollectorRegistry,
         crew: Crew | None = None,
     ) -> None:
-        self._redis, self._db, self._drain, self._registry = redis, db, drain, registry
+        self._redis, self._db, self._live, self._registry = redis, db, live, registry
         self._crew = crew
         self.started = False  # set by the composition root once every service runs
 
@@ -50,8 +50,8 @@ class Health:
         return json_reply({"status": "live"})
 
     async def ready(self, _: Request) -> Response:
-        ready = self.started and not self._drain.begun
-        status = "ready" if ready else "draining" if self._drain.begun else "starting"
+        ready = self.started and not self._live.draining
+        status = "ready" if ready else "draining" if self._live.draining else "starting"
         return json_reply({"status": status}, 200 if ready else 503)
 
     async def dependencies(self, _: Request) -> Response:

@@ -32,7 +32,7 @@ from core import db as postgres
 from core import redis as redis_client
 from core.db import Db
 from core.guards import Guards
-from core.live.sse import Drain
+from core.live.hub import Hub
 from core.migrate import require_schema
 from core.signing import Keys
 from core.visitor import VisitorMiddleware
@@ -60,7 +60,7 @@ class Node:
 
     def __init__(self, redis: Redis, db: Db, services: Services, app: Starlette) -> None:
         self._redis, self._db, self.services, self.app = redis, db, services, app
-        self.drain: Drain = app.state.drain
+        self.live = services.live
 
     @classmethod
     async def open(
@@ -80,10 +80,10 @@ class Node:
         await redis_client.require_version(redis)
         db = await Db.open(addresses.database_url)
         await postgres.require_version(db)
-        keys, drain = Keys(secret), Drain()
+        keys, live = Keys(secret), Hub(drain_s=settings.drain_s)
         await require_schema(db)
-        built = _build(redis, db, keys, drain, addresses, admin_token, settings, crew)
-        return cls(redis, db, built, _application(built, keys, drain, settings))
+        built = _build(redis, db, keys, live, addresses, admin_token, settings, crew)
+        return cls(redis, db, built, _application(built, keys, settings))
 
     async def seed_demo(self) -> None:
         """The demo events, once. Before `app` is served: tasks look at events at their start."""
@@ -98,7 +98,7 @@ def _build(
     redis: Redis,
     db: Db,
     keys: Keys,
-    drain: Drain,
+    live: Hub,
     addresses: Addresses,
     admin_token: str,
     settings: Settings,
@@ -129,18 +129,19 @@ def _build(
         catalogue=CatalogueWeb(catalogue),
         waiting_room=room,
         keyring=KeyRing(db, room.passes, days=settings.pass_key_days),
-        queue=QueueWeb(room, secure=secure),
+        live=live,
+        queue=QueueWeb(room, live, secure=secure),
         seat_map=seat_map,
         shops=ShopsWeb(Shops(redis, db, room)),
-        map=SeatMapWeb(seat_map, Gate(room).stream),
+        map=SeatMapWeb(seat_map, Gate(room).stream, live),
         checkout=checkout,
         admin=admin,
         pages=pages,
-        health=Health(redis, db, drain, metrics.registry(room), crew),
+        health=Health(redis, db, live, metrics.registry(room, live), crew),
     )
 
 
-def _application(services: Services, keys: Keys, drain: Drain, settings: Settings) -> Starlette:
+def _application(services: Services, keys: Keys, settings: Settings) -> Starlette:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as running:
@@ -150,7 +151,7 @@ def _application(services: Services, keys: Keys, drain: Drain, settings: Setting
             services.health.started = True
             yield
 
-    app = Starlette(
+    return Starlette(
         routes=every_route(services),
         exception_handlers=exception_handlers(),
         middleware=[
@@ -158,10 +159,9 @@ def _application(services: Services, keys: Keys, drain: Drain, settings: Setting
                 Guards,
                 public_url=settings.public_url,
                 max_connections=settings.max_connections,
+                live=services.live,
             ),
             Middleware(VisitorMiddleware, keys, secure=settings.secure_cookies),
         ],
         lifespan=lifespan,
     )
-    app.state.drain = drain
-    return app

@@ -14,6 +14,7 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from core.live.hub import Hub
 from waiting_room import views
 from waiting_room.service import WaitingRoom
 
@@ -37,12 +38,13 @@ class RoomCollector(Collector):
             yield gauge
 
 
-def registry(room: WaitingRoom) -> CollectorRegistry:
+def registry(room: WaitingRoom, live: Hub) -> CollectorRegistry:
     made = CollectorRegistry()
     ProcessCollector(registry=made)
     PlatformCollector(registry=made)
     GCCollector(registry=made)
     made.register(RoomCollector(room))
+    made.register(live.metrics)
     return made
 
 

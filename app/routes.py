@@ -25,6 +25,7 @@ from app.pages.render import as_page
 from app.pages.web import Pages
 from core.edge import on_app_error, on_bug, on_http_error
 from core.errors import AppError
+from core.live.hub import Hub
 from seatmap.service import SeatMap
 from seatmap.web import SeatMapWeb
 from waiting_room.keyring import KeyRing
@@ -60,6 +61,7 @@ class Services:
     catalogue: CatalogueWeb
     waiting_room: WaitingRoom
     keyring: KeyRing
+    live: Hub
     queue: QueueWeb
     shops: ShopsWeb
     seat_map: SeatMap
@@ -71,7 +73,14 @@ class Services:
 
     def in_order(self) -> tuple[Service, ...]:
         """Those with tasks of their own, as they are started; they are stopped in reverse."""
-        return (self.keyring, self.seat_map, self.waiting_room, self.checkout, self.admin)
+        return (
+            self.live,
+            self.keyring,
+            self.seat_map,
+            self.waiting_room,
+            self.checkout,
+            self.admin,
+        )
 
 
 def every_route(services: Services) -> list[BaseRoute]:

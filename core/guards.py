@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.edge import problem_of
 from core.errors import BadOrigin, TooMany
+from core.live.hub import Hub
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 BAD_ORIGIN_CLOSE = 4501
@@ -34,8 +35,8 @@ SECURITY_HEADERS = {
 class Guards:
     """`public_url` is the one allowed Origin; '' allows the Origin that the Host header names."""
 
-    def __init__(self, app: ASGIApp, *, public_url: str, max_connections: int) -> None:
-        self._app, self._public_url = app, public_url
+    def __init__(self, app: ASGIApp, *, public_url: str, max_connections: int, live: Hub) -> None:
+        self._app, self._public_url, self._live = app, public_url, live
         self._max_connections, self._open = max_connections, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,7 +54,7 @@ class Guards:
             self._open -= 1
 
     def _refusal(self, scope: Scope) -> BadOrigin | TooMany | None:
-        if self._open >= self._max_connections:
+        if self._open + self._live.outside_calls >= self._max_connections:
             return TooMany("max_connections")
         guarded = scope["type"] == "websocket" or scope["method"] not in SAFE_METHODS
         if guarded and not self._own_origin(Headers(scope=scope)):

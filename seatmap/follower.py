@@ -18,16 +18,17 @@ import gzip
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import orjson
 
 from core.errors import Stale, StoreUnavailable
 from core.generations import Epoch, Generations
 from core.live import sse
-from core.live.channel import Channel, Subscription
+from core.live.channel import Channel
+from core.live.connection import Connection
 from seatmap.delta import Cursor, coalesce, difference, resume, shown
 from seatmap.model import AVAILABLE, CLAIMED, HELD, OFF_SALE, SHOWN, SOLD, Counts
 from seatmap.store import At, SeatStore, Snapshot
@@ -61,7 +62,7 @@ class Follower:
 
     def __init__(self, event_id: str, store: SeatStore, generations: Generations) -> None:
         self.event_id = event_id
-        self.channel = Channel(RING)
+        self.channel = Channel(RING, snapshot=self._snapshot_frame, merge=self._merged)
         self._store, self._generations = store, generations
         self._cursor: Cursor | None = None
         self._states = b""
@@ -119,23 +120,24 @@ class Follower:
             offSale=count[OFF_SALE],
         )
 
-    async def subscribe(self, at: Cursor | None) -> Subscription:
-        """A subscription from a client's cursor. A node that is behind it catches up first."""
-        await self._catch_up(at)
-        return self.channel.subscribe(resume(at, marks=self._marks))
+    async def position(self, at: Cursor | None) -> int | None:
+        """Where in the channel a client at `at` stands; None: it needs a snapshot first.
 
-    @contextlib.contextmanager
-    def viewer(self, subscription: Subscription) -> Iterator[None]:
-        with subscription:
-            self.nudge()
-            try:
-                yield
-            finally:
-                self.viewed_at = time.monotonic()
+        A node that is behind the client catches up first. Next: join the channel there, and
+        call `left` when the client is gone.
+        """
+        await self._catch_up(at)
+        self.viewed_at = time.monotonic()
+        self.nudge()
+        return resume(at, marks=self._marks)
+
+    def left(self, _: Connection) -> None:
+        """One viewer less."""
+        self.viewed_at = time.monotonic()
 
     @property
     def wanted(self) -> bool:
-        return self.channel.readers > 0 or time.monotonic() - self.viewed_at < LINGER_S
+        return self.channel.members > 0 or time.monotonic() - self.viewed_at < LINGER_S
 
     async def follow(self) -> None:
         """Run while viewers are there."""
@@ -199,16 +201,27 @@ class Follower:
             self._move(cursor, new.states, difference(self._states, new.states))
         else:
             self._cursor, self._states = cursor, new.states
-            self.channel.reset(self.channel.head)
+            self.channel.reset()
             self._marks.clear()
             self._marks.append((cursor, self.channel.head))
 
     def _move(self, cursor: Cursor, states: bytes, changes: Mapping[int, int]) -> None:
         self._cursor, self._states = cursor, states
         position = self.channel.head + 1
-        self.channel.publish(position, _frame(cursor, changes))
+        self.channel.publish(position, _frame(cursor, changes), (cursor, changes))
         self._marks.append((cursor, position))
         self._changed_at = time.monotonic()
+
+    def _snapshot_frame(self) -> bytes:
+        snapshot = self.snapshot()
+        return sse.frame("snapshot", snapshot.json, str(snapshot.cursor))
+
+    def _merged(self, parts: Sequence[Any]) -> bytes:
+        """One frame of several: the last state of each seat, at the cursor of the last."""
+        states: dict[int, int] = {}
+        for _, changes in parts:
+            states |= changes
+        return _frame(parts[-1][0], states)
 
     def _expect_end(self, next_end_ms: int | None) -> None:
         ends_in_s = float("inf") if next_end_ms is None else next_end_ms / 1_000
@@ -218,7 +231,8 @@ class Follower:
         now = time.monotonic()
         calm_s = now - self._changed_at
         rhythm_s = TICK_S if calm_s < HOT_FOR_S else QUIET_S if calm_s < QUIET_FOR_S else IDLE_S
-        return max(TICK_S, min(rhythm_s, self._next_end_at - now))
+        tick_s = max(TICK_S, self.channel.tick_s)
+        return max(tick_s, min(rhythm_s, self._next_end_at - now))
 
 
 def _is_behind(known: Cursor, at: Cursor) -> bool:
@@ -227,10 +241,6 @@ def _is_behind(known: Cursor, at: Cursor) -> bool:
 
 def _frame(cursor: Cursor, changes: Mapping[int, int]) -> bytes:
     return sse.frame("seats", orjson.dumps(shown(changes, SHOWN)), str(cursor))
-
-
-def snapshot_frame(snapshot: SnapshotBytes) -> bytes:
-    return sse.frame("snapshot", snapshot.json, str(snapshot.cursor))
 
 
 def snapshot_of(cursor: Cursor, states: bytes) -> SnapshotBytes:

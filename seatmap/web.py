@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from core.live import sse
-from core.live.channel import Subscription
+from core.live.hub import Hub
+from core.live.reply import StreamReply
 from seatmap.delta import Cursor
-from seatmap.follower import Follower, snapshot_frame
 from seatmap.service import SeatMap
 
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -21,8 +20,8 @@ Gate = Callable[[Request, str], Awaitable[object]]  # raises unless the fan is a
 
 
 class SeatMapWeb:
-    def __init__(self, seat_map: SeatMap, gate: Gate) -> None:
-        self._seat_map, self._gate = seat_map, gate
+    def __init__(self, seat_map: SeatMap, gate: Gate, live: Hub) -> None:
+        self._seat_map, self._gate, self._live = seat_map, gate, live
 
     def routes(self) -> list[Route]:
         return [
@@ -61,18 +60,9 @@ class SeatMapWeb:
         follower = await self._seat_map.follower(event_id)
         # A browser that reconnects says Last-Event-ID, which is later than what `after` was.
         said = request.headers.get("last-event-id") or request.query_params.get("after") or ""
-        subscription = await follower.subscribe(Cursor.parse(said))
-        return sse.stream(request, self._frames(follower, subscription))
-
-    async def _frames(self, follower: Follower, subscription: Subscription) -> AsyncIterator[bytes]:
-        with follower.viewer(subscription):
-            self._seat_map.follow(follower)
-            while True:
-                frames = await subscription.next()
-                if frames is None:
-                    frames = snapshot_frame(follower.snapshot())
-                    subscription.jump()
-                yield frames
+        after = await follower.position(Cursor.parse(said))
+        self._seat_map.follow(follower)
+        return StreamReply(self._live, follower.channel, after, follower.left)
 
 
 def _json(

@@ -8,6 +8,7 @@ database gets a fresh copy of the migrated one (10 ms), and an empty Redis.
     db                 a core.db.Db on it
     redis_url          of an empty Redis; ONSALE_TEST_REDIS names another server program for it
     redis              a client of it, bytes for replies
+    live               a hub that ticks
     chromium_program   the browser's path; for tests marked `browser`
     nginx_program      likewise, for tests marked `nginx`
     served             the test's node behind a real socket; its address
@@ -54,6 +55,7 @@ from app.serve.node import server_config
 from config.settings import load
 from core.db import Db
 from core.ids import HoldId, Subject, new_id
+from core.live.hub import Hub
 from core.migrate import migrate
 from core.redis import connect
 from seatmap.model import Hold
@@ -253,6 +255,15 @@ async def make_claim(db: Db) -> Callable[..., Awaitable[Claim]]:
         )
 
     return make
+
+
+@pytest.fixture
+async def live() -> AsyncIterator[Hub]:
+    """A hub that ticks."""
+    hub = Hub(drain_s=0.5)
+    await hub.start()
+    yield hub
+    await hub.stop()
 
 
 @pytest.fixture

@@ -10,15 +10,15 @@ fan stays unannounced, nobody new is called, and the pages say why.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
 from core.errors import NotFound, Stale, StoreUnavailable
 from core.ids import new_id
-from core.live.sockets import LiveSocket
+from core.live import websocket
+from core.live.connection import Connection, Socket
 from core.tasks import end
 from waiting_room import views
 from waiting_room.local import LocalEvent, LocalFan
@@ -88,7 +88,7 @@ class Hub:
 
     # -- fans ---------------------------------------------------------------------------------
 
-    async def connect(self, event_id: str, subject: str, socket: LiveSocket) -> None:
+    async def connect(self, event_id: str, subject: str, socket: Socket) -> None:
         """The fan is here: present from now on, told the state at once and on every change."""
         event = self._events.setdefault(event_id, LocalEvent())
         fan = event.fans.setdefault(subject, LocalFan(subject))
@@ -96,17 +96,16 @@ class Hub:
         await self._see(event_id, [subject])
         await self._tell(event_id, fan)
 
-    async def disconnect(self, event_id: str, subject: str, socket: LiveSocket) -> None:
-        """The last socket of a fan leaves the grace behind."""
+    def disconnect(self, event_id: str, subject: str, socket: Connection) -> None:
+        """The last socket of a fan leaves the grace behind, with the next round."""
         event = self._events.get(event_id)
         fan = event.fans.get(subject) if event else None
         if event is None or fan is None:
             return
-        fan.sockets.discard(socket)
+        fan.sockets.discard(cast("Socket", socket))
         if not fan.sockets:
             del event.fans[subject]
-            with contextlib.suppress(StoreUnavailable):
-                await self._see(event_id, [subject])
+            event.left.add(subject)
 
     def sockets_of(self, event_id: str, subject: str) -> int:
         event = self._events.get(event_id)
@@ -141,7 +140,9 @@ class Hub:
             log.exception("waiting room: a round failed", extra={"event_id": event_id})
 
     async def _round(self, event_id: str, event: LocalEvent) -> None:
-        quiet = not event.fans and (event.view is None or event.view.counts.waiting == 0)
+        quiet = not (event.fans or event.left) and (
+            event.view is None or event.view.counts.waiting == 0
+        )
         if quiet and _age_s(event) < IDLE_ROUND_S:
             return
         if event.returning:
@@ -153,6 +154,9 @@ class Hub:
         if event.fans and view.now_ms - event.renewed_at_ms > RENEW_EVERY_S * 1000:
             event.renewed_at_ms = view.now_ms
             await self._see(event_id, list(event.fans))
+        if event.left:
+            left, event.left = event.left, set()
+            await self._see(event_id, [subject for subject in left if subject not in event.fans])
         if event.lapsed:
             told = len(event.lapsed)
             await self._room.rooms.lapsed(event_id, event.lapsed[:told])
@@ -236,7 +240,7 @@ class Hub:
 
     def _send(self, view: EventView, fan: LocalFan, body: dict[str, Any]) -> None:
         fan.shown_rank, fan.shown_at_ms = body.get("rank", 0), view.now_ms
-        frame = orjson.dumps(body)
+        frame = websocket.text(orjson.dumps(body))
         for socket in fan.sockets:
             socket.send(frame)
 

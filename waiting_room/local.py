@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 
-from core.live.sockets import LiveSocket
+from core.live.connection import Socket
 from waiting_room.model import Standing
 from waiting_room.store import Changes
 from waiting_room.views import EventView
@@ -24,7 +24,7 @@ class LocalFan:
     """A fan connected here, and what they were told last."""
 
     subject: str
-    sockets: set[LiveSocket] = field(default_factory=set)
+    sockets: set[Socket] = field(default_factory=set)
     standing: Standing = NOWHERE
     shown_rank: int = 0
     shown_at_ms: int = 0
@@ -47,6 +47,7 @@ class LocalEvent:
     moved: set[str] = field(default_factory=set)  # fans whose state changed, not told yet
     all_moved: bool = False  # entries of the log were missed: anybody's may have
     lapsed: list[str] = field(default_factory=list)  # ids of calls, not in PostgreSQL yet
+    left: set[str] = field(default_factory=set)  # fans whose last socket closed since a round
     terms: tuple[object, ...] = ()  # as last told to everybody
 
     def apply(self, changes: Changes, bitmap: tuple[int, bytes] | None) -> EventView:

@@ -11,6 +11,7 @@ GET  /.well-known/jwks.json             200, the public keys of passes
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 import orjson
@@ -22,7 +23,9 @@ from starlette.websockets import WebSocket
 
 from core.edge import Body, json_reply, read_body, socket_close_code
 from core.errors import AppError, TooMany
-from core.live.sockets import LiveSocket, serve
+from core.live.connection import Socket
+from core.live.hub import Hub
+from core.live.reply import serve_socket
 from core.visitor import visitor_of
 from waiting_room.gate import event_id_of, pass_cookie
 from waiting_room.passes import MAX_SLIP_CHARACTERS
@@ -42,8 +45,8 @@ class Nothing(Body):
 
 
 class QueueWeb:
-    def __init__(self, room: WaitingRoom, *, secure: bool) -> None:
-        self._room, self._secure = room, secure
+    def __init__(self, room: WaitingRoom, live: Hub, *, secure: bool) -> None:
+        self._room, self._live, self._secure = room, live, secure
 
     def routes(self) -> list[BaseRoute]:
         queue = "/events/{event_id}/queue"
@@ -91,14 +94,15 @@ class QueueWeb:
         except AppError as exc:
             await websocket.close(socket_close_code(exc), exc.code)
             return
-        socket = LiveSocket()
+        left = partial(self._room.hub.disconnect, event_id, subject)
+        socket = Socket(self._live, _understood, left)
         try:
             await self._room.hub.connect(event_id, subject, socket)
-            await serve(websocket, socket, _understood)
         except AppError as exc:
+            left(socket)
             await websocket.close(socket_close_code(exc), exc.code)
-        finally:
-            await self._room.hub.disconnect(event_id, subject, socket)
+            return
+        await serve_socket(websocket, socket)
 
     def _reply(self, event_id: str, body: dict[str, Any]) -> Response:
         reply = json_reply(body, headers={"cache-control": "no-store"})

@@ -32,6 +32,7 @@ from app.crew import Crew
 from app.main import Addresses, Node
 from app.secrets import secrets_of
 from config.settings import Settings
+from core.live import under_uvicorn
 
 GOODBYE_S = 5.0  # on top of the drain, for requests under way
 STOP_S = 5.0  # on top of both, for the services to stop; whoever supervises us kills then
@@ -83,14 +84,18 @@ class NodeServer(uvicorn.Server):
         super().__init__(server_config(node))
         self._node, self._drain_s = node, drain_s
         self._on_ready, self._on_drain = on_ready, on_drain
+        self._leaving = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._on_ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if not self._node.drain.begun:
-            self._node.drain.begin()
+        if not self._leaving:
+            self._leaving = True
+            # uvicorn tells the hub itself, but later, and only one that stands among its
+            # connections: not when they go the ASGI way.
+            asyncio.get_running_loop().call_soon_threadsafe(self._node.live.shutdown)
             self._on_drain()
         super().handle_exit(sig, frame)
 
@@ -108,10 +113,9 @@ class NodeServer(uvicorn.Server):
 def server_config(node: Node, *, lifespan: Literal["on", "off"] = "on") -> uvicorn.Config:
     """How uvicorn serves a node. `lifespan` off: somebody else starts its services."""
     return uvicorn.Config(
-        _Leaving(node.app, lambda: node.drain.begun),
+        _Leaving(node.app, lambda: node.live.draining),
         lifespan=lifespan,
-        http="httptools",
-        ws="websockets-sansio",
+        **under_uvicorn.protocols(),
         log_config=None,
         access_log=False,
         server_header=False,

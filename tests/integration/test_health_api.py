@@ -11,7 +11,7 @@ async def test_a_node_is_ready_while_redis_stalls_and_says_which_dependency_is_d
 
 
 async def test_a_draining_node_is_live_but_not_ready(fan, node):
-    node.drain.begin()
+    node.live.draining = True
     assert (await fan().get("/health/ready")).json() == {"status": "draining"}
     assert (await fan().get("/health/live")).status_code == 200
 

@@ -8,8 +8,8 @@ import pytest
 
 from app.main import Node
 from core.errors import StoreUnavailable
-from core.live.sockets import LiveSocket
 from tests.conftest import ADMIN_TOKEN, open_node
+from tests.live_clients import Pulled
 from waiting_room.errors import SaleStopped
 from waiting_room.keys import key
 
@@ -369,16 +369,16 @@ async def test_a_change_on_one_node_is_told_to_fans_of_the_other(
     operator, other_node, make_sale, change, told
 ):
     event_id = await make_sale(mode="on", max_active=0)
-    room, socket = other_node.services.waiting_room, LiveSocket()
+    room, tab = other_node.services.waiting_room, Pulled.socket(other_node.live)
     await room.join(event_id, "vs_fan")
-    await room.hub.connect(event_id, "vs_fan", socket)
+    await room.hub.connect(event_id, "vs_fan", tab.connection)
     await operator(event_id).change(**change)
     async with asyncio.timeout(20):
-        while True:
-            frame, _ = await socket.take()
-            if told.items() <= orjson.loads(frame).items():
-                break
-    await room.hub.disconnect(event_id, "vs_fan", socket)
+        said = {}
+        while not told.items() <= said.items():
+            [frame] = await tab.frames()
+            said = orjson.loads(frame.data)
+    room.hub.disconnect(event_id, "vs_fan", tab.connection)
 
 
 async def test_a_stop_on_one_node_is_obeyed_by_the_other(operator, other_node, make_sale):

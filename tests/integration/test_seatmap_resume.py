@@ -7,6 +7,7 @@ import pytest
 from core.ids import Subject, new_id
 from seatmap.model import Alternative
 from seatmap.service import SeatMap
+from tests.live_clients import Pulled
 
 EVENT, SEATS = "ev_gig", 12
 ADMISSION = f"wr:{{{EVENT}}}:active"
@@ -63,9 +64,9 @@ async def test_a_node_that_missed_part_of_the_log_gives_newcomers_a_snapshot(nod
     await hold(here, 5)
     await redis.xtrim(f"sm:{{{EVENT}}}:log", maxlen=1, approximate=False)
 
-    subscription = await (await asleep.follower(EVENT)).subscribe(seen)
+    position = await (await asleep.follower(EVENT)).position(seen)
 
-    assert await subscription.next() is None, "frames would leave seat 3 shown as held"
+    assert position is None, "frames would leave seat 3 shown as held"
 
 
 async def test_a_flush_costs_the_next_caller_no_error(nodes, redis):
@@ -77,12 +78,12 @@ async def test_a_flush_costs_the_next_caller_no_error(nodes, redis):
     assert again.fence.startswith("2.")
 
 
-async def test_a_viewer_of_the_node_itself_is_sent_the_difference(nodes, redis):
+async def test_a_viewer_of_the_node_itself_is_sent_the_difference(nodes, redis, live):
     here, asleep = nodes
     follower = await asleep.follower(EVENT)
-    subscription = await follower.subscribe((await follower.fresh()).cursor)
+    position = await follower.position((await follower.fresh()).cursor)
     for seat in (1, 2, 3):
         await hold(here, seat)
     await redis.xtrim(f"sm:{{{EVENT}}}:log", maxlen=1, approximate=False)
     await follower.sync()
-    assert b"data: [3,1]" in await subscription.next()
+    assert b"data: [3,1]" in await Pulled.reader(live, follower.channel, position).next()

@@ -10,7 +10,6 @@ from starlette.applications import Starlette
 
 from core.edge import on_app_error
 from core.errors import AppError, NotAdmitted
-from core.live.sse import Drain
 from seatmap.model import Fate
 from seatmap.service import SeatMap
 from seatmap.web import SeatMapWeb
@@ -40,18 +39,18 @@ async def seat_map(redis, db):
 
 
 @pytest.fixture
-async def client(seat_map):
+async def client(seat_map, live):
     async def gate(request, event_id):
         if "admitted" not in request.headers:
             raise NotAdmitted(event_id)
 
     app = Starlette(
-        routes=SeatMapWeb(seat_map, gate).routes(), exception_handlers={AppError: on_app_error}
+        routes=SeatMapWeb(seat_map, gate, live).routes(),
+        exception_handlers={AppError: on_app_error},
     )
-    app.state.drain = Drain()
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        client.app = app
+        client.live = live
         yield client
 
 
@@ -95,10 +94,10 @@ async def test_a_stream_begins_where_the_client_is_and_ends_with_bye(client, sea
             headers={"admitted": "yes"},
         )
     )
-    await until(lambda: follower.channel.readers)
+    await until(lambda: follower.channel.members)
     await seat_map.apply(EVENT, hold_id="", state="claimed", fates=[Fate(2, 1)])
-    await asyncio.wait_for(_head_after(follower, seen["version"]), 10)
-    client.app.state.drain.begin()
+    await until(lambda: client.live.metrics.messages)
+    client.live.shutdown()
     body = (await asyncio.wait_for(reading, 10)).text
     assert f"id: {seen['epoch']}:{seen['version'] + 1}\nevent: seats\ndata: [2,1]\n" in body
     assert "event: bye" in body
@@ -110,10 +109,9 @@ async def test_a_client_without_a_cursor_gets_a_snapshot_first(client, seat_map)
     reading = asyncio.create_task(
         client.get(f"/events/{EVENT}/seats/stream", headers={"admitted": "yes"})
     )
-    await until(lambda: follower.channel.readers)
-    for _ in range(20):
-        await asyncio.sleep(0)
-    client.app.state.drain.begin()
+    await until(lambda: follower.channel.members)
+    await until(lambda: client.live.metrics.messages)
+    client.live.shutdown()
     body = (await asyncio.wait_for(reading, 10)).text
     assert body.startswith("id: ")
     assert orjson.loads(body.split("data: ")[1].split("\n")[0])["states"] == "0000"
@@ -125,10 +123,3 @@ async def until(condition):
             return
         await asyncio.sleep(0.01)
     raise AssertionError("it never came true")
-
-
-async def _head_after(follower, version):
-    while follower.snapshot().cursor.version <= version:
-        await follower.channel.changed()
-    for _ in range(20):  # the stream's task reads what it was woken for
-        await asyncio.sleep(0)

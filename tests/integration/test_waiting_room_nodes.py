@@ -6,8 +6,8 @@ import contextlib
 import orjson
 import pytest
 
-from core.live.sockets import LiveSocket
 from core.signing import Keys
+from tests.live_clients import Pulled
 from waiting_room.errors import NotCalled, NotOpen
 from waiting_room.service import WaitingRoom
 
@@ -30,23 +30,23 @@ class Tab:
 
     def __init__(self, room, event_id, fan):
         self.room, self.event_id, self.fan = room, event_id, fan
-        self.socket = LiveSocket()
 
-    async def open(self):
-        await self.room.hub.connect(self.event_id, self.fan, self.socket)
+    async def open(self, live):
+        self.pulled = Pulled.socket(live)
+        await self.room.hub.connect(self.event_id, self.fan, self.pulled.connection)
         return self
 
-    async def close(self):
-        await self.room.hub.disconnect(self.event_id, self.fan, self.socket)
+    def close(self):
+        self.room.hub.disconnect(self.event_id, self.fan, self.pulled.connection)
 
     async def told(self, **wanted):
         """The first frame that says all of it."""
         async with asyncio.timeout(20):
             while True:
-                frame, _ = await self.socket.take()
-                said = orjson.loads(frame)
-                if wanted.items() <= said.items():
-                    return said
+                for frame in await self.pulled.frames():
+                    said = orjson.loads(frame.data)
+                    if wanted.items() <= said.items():
+                        return said
 
 
 async def until(ask, fits):
@@ -70,13 +70,13 @@ async def all_told(nodes, event_id, redis):
 
 
 async def test_a_call_reaches_the_fan_although_every_poll_of_the_log_was_somebody_elses(
-    redis, db, make_sale
+    redis, db, make_sale, live
 ):
     """Whoever reads the log keeps the news until the node's round has told it."""
     event_id = await make_sale(mode="on", max_active=0)
     room, caller = (WaitingRoom.build(redis, db, KEYS) for _ in range(2))
     await room.join(event_id, "vs_fan")
-    tab = await Tab(room, event_id, "vs_fan").open()
+    tab = await Tab(room, event_id, "vs_fan").open(live)
     await tab.told(state="waiting")
     event = room.hub._events[event_id]
     await room.hub._round(event_id, event)
@@ -88,11 +88,11 @@ async def test_a_call_reaches_the_fan_although_every_poll_of_the_log_was_somebod
     await tab.told(state="called")
 
 
-async def test_socket_and_poll_say_the_same(nodes, make_sale):
+async def test_socket_and_poll_say_the_same(nodes, make_sale, live):
     event_id = await make_sale(mode="on", max_active=0)
     for fan in ("vs_first", "vs_fan"):
         await nodes[0].join(event_id, fan)
-    tab = await Tab(nodes[1], event_id, "vs_fan").open()
+    tab = await Tab(nodes[1], event_id, "vs_fan").open(live)
     pushed = await tab.told(state="waiting", rank=2)
     polled = await nodes[0].state(event_id, "vs_fan")
     moving = {"now"}
@@ -102,12 +102,12 @@ async def test_socket_and_poll_say_the_same(nodes, make_sale):
 
 
 async def test_tabs_on_two_nodes_share_one_place_one_call_and_one_admission(
-    nodes, make_sale, redis
+    nodes, make_sale, redis, live
 ):
     event_id = await make_sale(mode="on", max_active=0)
     joined = [await room.join(event_id, "vs_fan") for room in nodes]
     assert [said["place"] for said in joined] == [1, 1]
-    tabs = [await Tab(room, event_id, "vs_fan").open() for room in nodes]
+    tabs = [await Tab(room, event_id, "vs_fan").open(live) for room in nodes]
     await nodes[0].change_settings(event_id, 1, max_active=1)
     for tab in tabs:
         await tab.told(state="called", place=1)
@@ -119,31 +119,31 @@ async def test_tabs_on_two_nodes_share_one_place_one_call_and_one_admission(
     await tabs[0].told(state="none")
 
 
-async def test_a_fan_who_reconnects_elsewhere_keeps_the_place(nodes, make_sale):
+async def test_a_fan_who_reconnects_elsewhere_keeps_the_place(nodes, make_sale, live):
     event_id = await make_sale(mode="on", max_active=0)
     for fan in ("vs_fan", "vs_behind"):
         await nodes[0].join(event_id, fan)
-    tab = await Tab(nodes[0], event_id, "vs_fan").open()
-    await tab.close()
-    again = await Tab(nodes[1], event_id, "vs_fan").open()
+    tab = await Tab(nodes[0], event_id, "vs_fan").open(live)
+    tab.close()
+    again = await Tab(nodes[1], event_id, "vs_fan").open(live)
     assert (await again.told(state="waiting"))["place"] == 1
 
 
-async def test_a_pause_and_its_reason_reach_everybody_at_once(nodes, make_sale, redis):
+async def test_a_pause_and_its_reason_reach_everybody_at_once(nodes, make_sale, redis, live):
     event_id = await make_sale(mode="on", max_active=0)
     await nodes[0].join(event_id, "vs_fan")
-    tab = await Tab(nodes[0], event_id, "vs_fan").open()
+    tab = await Tab(nodes[0], event_id, "vs_fan").open(live)
     await tab.told(paused=False)
     await all_told(nodes[:1], event_id, redis)  # the other has not heard of the event yet
     await nodes[1].change_settings(event_id, 1, paused=True, pause_reason="The lift is stuck.")
     await tab.told(state="waiting", paused=True, pauseReason="The lift is stuck.")
 
 
-async def test_when_the_room_is_switched_off_those_who_wait_go_straight_in(nodes, make_sale):
+async def test_when_the_room_is_switched_off_those_who_wait_go_straight_in(nodes, make_sale, live):
     event_id = await make_sale(mode="on", max_active=0)
     for fan in ("vs_connected", "vs_polling"):
         await nodes[0].join(event_id, fan)
-    tab = await Tab(nodes[0], event_id, "vs_connected").open()
+    tab = await Tab(nodes[0], event_id, "vs_connected").open(live)
     await nodes[1].change_settings(event_id, 1, mode="off")
     await tab.told(state="admitted")
     await until(
@@ -154,13 +154,13 @@ async def test_when_the_room_is_switched_off_those_who_wait_go_straight_in(nodes
 
 
 async def test_a_call_that_is_not_accepted_lapses_in_both_stores_and_the_next_fan_is_called(
-    nodes, make_sale, db
+    nodes, make_sale, db, live
 ):
     event_id = await make_sale(mode="on", max_active=1, accept_ms=1_500)
     for fan in ("vs_sleeper", "vs_next"):
         await nodes[0].join(event_id, fan)
-    sleeper = await Tab(nodes[0], event_id, "vs_sleeper").open()
-    following = await Tab(nodes[1], event_id, "vs_next").open()
+    sleeper = await Tab(nodes[0], event_id, "vs_sleeper").open(live)
+    following = await Tab(nodes[1], event_id, "vs_next").open(live)
     await sleeper.told(state="called")
     await sleeper.told(state="none")
     await following.told(state="called")
@@ -205,11 +205,11 @@ async def test_a_refused_join_takes_no_number(nodes, make_sale, redis):
 
 
 async def test_while_postgresql_keeps_no_calls_nobody_is_announced_and_the_pages_say_why(
-    nodes, make_sale, db
+    nodes, make_sale, db, live
 ):
     event_id = await make_sale(mode="on", max_active=0)
     await nodes[0].join(event_id, "vs_fan")
-    tab = await Tab(nodes[0], event_id, "vs_fan").open()
+    tab = await Tab(nodes[0], event_id, "vs_fan").open(live)
     await tab.told(state="waiting")
     async with db.connection() as connection:
         await connection.execute("begin; lock table call in exclusive mode")
@@ -222,13 +222,13 @@ async def test_while_postgresql_keeps_no_calls_nobody_is_announced_and_the_pages
 
 
 async def test_fans_connected_when_redis_loses_everything_get_their_places_back(
-    nodes, make_sale, redis
+    nodes, make_sale, redis, live
 ):
     event_id = await make_sale(mode="on", max_active=0)
     fans = [f"vs_{n}" for n in range(6)]
     for fan in fans:
         await nodes[0].join(event_id, fan)
-    tabs = [await Tab(nodes[n % 2], event_id, fan).open() for n, fan in enumerate(fans)]
+    tabs = [await Tab(nodes[n % 2], event_id, fan).open(live) for n, fan in enumerate(fans)]
     for tab in tabs:
         await tab.told(state="waiting")
     await redis.flushall()
@@ -241,13 +241,13 @@ async def test_fans_connected_when_redis_loses_everything_get_their_places_back(
     assert newcomer["place"] > 10_000
 
 
-async def test_admissions_and_calls_outlive_redis(nodes, make_sale, redis):
+async def test_admissions_and_calls_outlive_redis(nodes, make_sale, redis, live):
     event_id = await make_sale(mode="on", max_active=2)
     shopper, called = "vs_shopper", "vs_called"
     tabs = {}
     for fan in (shopper, called):
         await nodes[0].join(event_id, fan)
-        tabs[fan] = await Tab(nodes[0], event_id, fan).open()
+        tabs[fan] = await Tab(nodes[0], event_id, fan).open(live)
         await tabs[fan].told(state="called")
     admitted = await nodes[0].accept(event_id, shopper)
     await redis.flushall()
@@ -261,13 +261,13 @@ async def test_admissions_and_calls_outlive_redis(nodes, make_sale, redis):
     assert (await nodes[1].accept(event_id, called))["state"] == "admitted"
 
 
-async def test_a_place_already_called_is_not_given_back_by_its_slip(nodes, make_sale, redis):
+async def test_a_place_already_called_is_not_given_back_by_its_slip(nodes, make_sale, redis, live):
     event_id = await make_sale(mode="on", max_active=1)
     slip = (await nodes[0].join(event_id, "vs_fan"))["slip"]
-    tab = await Tab(nodes[0], event_id, "vs_fan").open()
+    tab = await Tab(nodes[0], event_id, "vs_fan").open(live)
     await tab.told(state="called")
     await nodes[0].leave(event_id, "vs_fan")
-    await tab.close()
+    tab.close()
     await redis.flushall()
     joined = await until(
         lambda: nodes[0].join(event_id, "vs_fan", slip), lambda said: said["state"] == "waiting"

@@ -5,7 +5,7 @@ import asyncio
 import orjson
 import pytest
 
-from core.live.sockets import MAX_FRAME_BYTES
+from core.live.connection import MAX_MESSAGE_BYTES
 from waiting_room.web import MAX_SOCKETS_PER_FAN
 
 
@@ -92,7 +92,7 @@ async def test_a_fan_is_told_the_place_at_once_and_the_call_when_it_comes(
 
 async def test_a_ping_is_understood_and_nothing_else_is(waiting, open_socket):
     event_id, client = waiting
-    for text in ("{}", '{"type":"shout"}', "not json", " " * (MAX_FRAME_BYTES + 1)):
+    for text in ("{}", '{"type":"shout"}', "not json", " " * (MAX_MESSAGE_BYTES + 1)):
         async with open_socket(event_id, client) as socket:
             await socket.told("waiting")
             socket.text('{"type":"ping"}')
@@ -137,5 +137,5 @@ async def test_a_node_that_drains_sends_its_fans_elsewhere(waiting, open_socket,
     event_id, client = waiting
     async with open_socket(event_id, client) as socket:
         await socket.told("waiting")
-        node.app.state.drain.begin()
+        node.live.shutdown()
         assert await socket.close_code() == 4000

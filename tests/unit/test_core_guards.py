@@ -9,6 +9,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from core.guards import SECURITY_HEADERS, Guards
+from core.live.hub import Hub
 
 
 async def hello(_):
@@ -17,7 +18,7 @@ async def hello(_):
 
 def client(*, public_url="", max_connections=10, route=hello):
     app = Starlette(routes=[Route("/", route, methods=["GET", "POST"])])
-    guarded = Guards(app, public_url=public_url, max_connections=max_connections)
+    guarded = Guards(app, public_url=public_url, max_connections=max_connections, live=Hub())
     transport = httpx.ASGITransport(app=guarded)
     return httpx.AsyncClient(transport=transport, base_url="http://onsale.test")
 

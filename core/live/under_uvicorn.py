@@ -1,0 +1,162 @@
+"""uvicorn's protocols, with a way out: a route may hand its connection to the hub.
+
+uvicorn and Starlette do the handshake, the routing and the checks. Then the transport gets
+another protocol, the ASGI call ends, and nothing of uvicorn's stays in memory for the client.
+
+What is used here of uvicorn is not all public, so it is used only with versions that
+tests/integration/test_live_contract.py has run on; another one gets the ASGI way and a warning.
+"""
+
+from __future__ import annotations
+
+import logging
+from asyncio import Transport
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import httptools
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+if TYPE_CHECKING:
+    from core.live.connection import Connection, Socket
+    from core.live.hub import Hub
+
+log = logging.getLogger(__name__)
+
+TESTED = ("0.54",)
+EXTENSION = "onsale.live"  # in the ASGI scope: a WayOut
+
+
+class WayOut(Protocol):
+    """What a connection of ours offers a route, in `scope["extensions"]`."""
+
+    def before_head(self) -> None:
+        """Call it before the head of the reply is sent: no length is known, no chunks wanted."""
+
+    def take(self, hub: Hub, connection: Connection) -> bool:
+        """Give the connection to the hub. False: the client has gone meanwhile."""
+
+
+def protocols() -> dict[str, Any]:
+    """`http=` and `ws=` for uvicorn's Config: ours, or its own where ours were not tested."""
+    if uvicorn.__version__.rpartition(".")[0] in TESTED:
+        return {"http": HubHttpProtocol, "ws": HubSocketProtocol}
+    log.warning(
+        "uvicorn %s was not tested with the hub: streams and sockets go the ASGI way, at several"
+        " times the cost. Tested: %s",
+        uvicorn.__version__,
+        ", ".join(TESTED),
+    )
+    return {"http": "httptools", "ws": "websockets-sansio"}
+
+
+class HubHttpProtocol(HttpToolsProtocol):
+    """HTTP/1.1 whose replies may become streams of the hub."""
+
+    def data_received(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as exc:
+            if not self._should_upgrade():
+                self._unsupported_upgrade_warning()
+                return
+            self.handle_websocket_upgrade()
+            early = data[exc.args[0] :]
+            if early:  # frames that came with the handshake: uvicorn itself would lose them
+                cast("WebSocketsSansIOProtocol", self.transport.get_protocol()).data_received(early)
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        scope = cast("dict[str, Any]", cycle.scope)
+        scope["extensions"] = {EXTENSION: _HttpWayOut(self, cycle)}
+        super()._start_asgi_task(cycle, app)
+
+    def give_up(self) -> None:
+        """The transport is somebody else's: forget all that would be kept for this client."""
+        self.connections.discard(self)
+        self._unset_keepalive_if_required()
+        self.pipeline.clear()  # a stream has no end: what was asked behind it is never answered
+        self.flow.resume_reading()
+        self.parser = self.cycle = self.scope = self.flow = None  # type: ignore[assignment]
+
+
+class _HttpWayOut:
+    def __init__(self, protocol: HubHttpProtocol, cycle: RequestResponseCycle) -> None:
+        self._protocol, self._cycle = protocol, cycle
+
+    def before_head(self) -> None:
+        self._cycle.chunked_encoding = False  # the end of the connection ends the stream
+        self._cycle.keep_alive = False
+
+    def take(self, hub: Hub, connection: Connection) -> bool:
+        cycle, protocol = self._cycle, self._protocol
+        if cycle.disconnected or protocol.transport.is_closing():
+            return False
+        cycle.disconnected = True  # for uvicorn: nothing more will come of this call
+        cycle.message_event.set()
+        del cast("dict[str, Any]", cycle.scope)["extensions"]
+        transport = protocol.transport
+        protocol.give_up()
+        _hand_over(hub, connection, transport, protocol.connections)
+        return True
+
+
+class HubSocketProtocol(WebSocketsSansIOProtocol):
+    """A WebSocket that, once accepted, may become one of the hub's."""
+
+    _has_spoken = False
+
+    def data_received(self, data: bytes) -> None:
+        self._has_spoken = self.handshake_initiated
+        super().data_received(data)
+
+    async def run_asgi(self) -> None:
+        self._extensions()[EXTENSION] = self
+        await super().run_asgi()
+
+    def _extensions(self) -> dict[str, Any]:
+        return cast("dict[str, Any]", self.scope["extensions"])
+
+    def before_head(self) -> None:
+        """The handshake's reply is as it always is."""
+
+    def take(self, hub: Hub, connection: Connection) -> bool:
+        self.stop_keepalive()
+        if self.disconnected or self.transport.is_closing():
+            return False
+        socket, transport = cast("Socket", connection), self.transport
+        self.connections.discard(self)
+        del self._extensions()[EXTENSION]
+        # For uvicorn: to close what it has now closes nothing.
+        self.transport = cast("Transport", _Nowhere())
+        if self._has_spoken:
+            is_text = self.curr_msg_data_type == "text"
+            socket.go_on(self.conn, self.frames, is_text=is_text)
+        _hand_over(hub, socket, transport, self.connections)
+        while not self.queue.empty():
+            message = self.queue.get_nowait()
+            if message["type"] == "websocket.receive":
+                socket.message(cast("dict[str, Any]", message).get("text"))
+        if self.read_paused:
+            transport.resume_reading()
+        return True
+
+
+class _Nowhere:
+    """Stands for a transport that was handed on."""
+
+    def close(self) -> None:
+        """It is not ours to close."""
+
+    def is_closing(self) -> bool:
+        return True
+
+
+def _hand_over(
+    hub: Hub, connection: Connection, transport: Transport, connections: set[Any]
+) -> None:
+    transport.set_protocol(connection)
+    hub.adopt(connection, transport, among=connections)
