@@ -18,6 +18,7 @@ from starlette.middleware import Middleware
 
 from app import metrics
 from app.admin.service import Admin
+from app.admin.shops import ShopsAdmin
 from app.catalogue import demo
 from app.catalogue.store import Catalogue
 from app.catalogue.web import CatalogueWeb
@@ -108,7 +109,7 @@ def _build(
     room, seat_map = WaitingRoom.build(redis, db, keys), SeatMap.build(redis, db)
     gateway = SandboxGateway(addresses.gateway_socket)
     checkout = Checkout(db, catalogue, seat_map, room, gateway, keys)
-    secure = settings.secure_cookies
+    secure, shops = settings.secure_cookies, Shops(redis, db, room)
     admin = Admin(
         db, keys, room, seat_counts=seat_map.counts, admin_token=admin_token, secure=secure
     )
@@ -132,7 +133,8 @@ def _build(
         live=live,
         queue=QueueWeb(room, live, secure=secure),
         seat_map=seat_map,
-        shops=ShopsWeb(Shops(redis, db, room)),
+        shops=ShopsWeb(shops),
+        shops_admin=ShopsAdmin(db, shops, admin),
         map=SeatMapWeb(seat_map, Gate(room).stream, live),
         checkout=checkout,
         admin=admin,

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.admin.model import RoomChange
+from app.admin.shops import ShopBody
 from app.catalogue.web import EventQuery, SearchQuery
 from core.edge import HTTP_STATUS, json_reply
 from waiting_room.shops.web import CheckQuery, ExchangeBody, ReturnBody
@@ -106,6 +107,7 @@ BOOKING = _fields(
 )
 EVENT_PAGE = _fields("eventId", "title", venue=OBJECT, performers=LIST, priceCategories=LIST)
 EVENTS_FOUND = _fields(events=LIST, page=INTEGER, pageSize=INTEGER, total=INTEGER, pages=INTEGER)
+SHOP = _fields(returnUrls={"type": "array", "items": TEXT}, version=INTEGER)
 SNAPSHOT = _fields("epoch", "states", version=INTEGER)
 HOLD_ERRORS = ("seats_taken", "other_event", "same_ticket_twice", "too_many_tickets")
 KEY_ERRORS = ("key_missing", "key_reused", "key_in_use")
@@ -220,6 +222,14 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         "changed",
         "nothing_to_undo",
         *UNSAFE,
+        headers=("If-Match",),
+    ),
+    ("GET", f"{ADMIN}/shop"): _operator("Where fans may be sent back to", SHOP),
+    ("PUT", f"{ADMIN}/shop"): _operator(
+        "Set where fans may be sent back to",
+        SHOP,
+        *("changed", *UNSAFE),
+        body=ShopBody,
         headers=("If-Match",),
     ),
     ("GET", f"{ADMIN}/numbers"): _operator("Queue and seats in numbers", OBJECT),

@@ -18,6 +18,7 @@ from starlette.staticfiles import StaticFiles
 
 from app import openapi
 from app.admin.service import Admin
+from app.admin.shops import ShopsAdmin
 from app.catalogue.web import CatalogueWeb
 from app.checkout.service import Checkout
 from app.health import Health
@@ -64,6 +65,7 @@ class Services:
     live: Hub
     queue: QueueWeb
     shops: ShopsWeb
+    shops_admin: ShopsAdmin
     seat_map: SeatMap
     map: SeatMapWeb
     checkout: Checkout
@@ -91,6 +93,7 @@ def every_route(services: Services) -> list[BaseRoute]:
         *services.shops.routes(),  # /events/{event_id}/queue/return, /admissions/…
         *services.map.routes(),  # /events/{event_id}/plan, /seats, /seats/stream
         *services.checkout.routes(),  # /events/{event_id}/holds…, /bookings/…
+        *services.shops_admin.routes(),  # /admin/events/{event_id}/shop
         *services.admin.routes(),  # /admin/…, /console/enter/{token}
         *openapi.routes(),  # /openapi.json
         *services.pages.routes(),  # /, /e/…, /orders/…, /console

@@ -45,31 +45,22 @@ class AdminWeb:
         self._admin = admin
 
     def routes(self) -> list[Route]:
+        admin = self._admin
         return [
-            self._route("GET", "admission", self.room),
-            self._route("PATCH", "admission", self.change_room),
-            self._route("POST", "admission/undo", self.undo),
-            self._route("GET", "numbers", self.numbers),
-            self._route("GET", "calls", self.calls),
-            self._route("GET", "audit", self.audit),
+            route(admin, "GET", "admission", self.room),
+            route(admin, "PATCH", "admission", self.change_room),
+            route(admin, "POST", "admission/undo", self.undo),
+            route(admin, "GET", "numbers", self.numbers),
+            route(admin, "GET", "calls", self.calls),
+            route(admin, "GET", "audit", self.audit),
             Route("/console/enter/{token}", self.enter, methods=["GET"]),
         ]
-
-    def _route(self, method: str, name: str, handler: Handler) -> Route:
-        """Nothing of the request is looked at before it is known to be an operator's."""
-
-        async def guarded(request: Request) -> Response:
-            who = self._admin.require_operator(request)
-            return await handler(request, _event_id(request), who)
-
-        path = f"/admin/events/{{event_id}}/{name}"
-        return Route(path, guarded, methods=[method], name=f"{method} {name}")
 
     async def room(self, _: Request, event_id: str, __: str) -> Response:
         return _room_reply(await self._admin.room(event_id))
 
     async def change_room(self, request: Request, event_id: str, who: str) -> Response:
-        version = _if_match(request)
+        version = if_match(request)
         changes = (await read_body(request, RoomChange)).changes()
         if not changes:
             raise BadRequest("name at least one setting", where="body")
@@ -78,7 +69,7 @@ class AdminWeb:
         )
 
     async def undo(self, request: Request, event_id: str, who: str) -> Response:
-        version = _if_match(request)
+        version = if_match(request)
         await read_body(request, Nothing)
         return await self._changed(event_id, self._admin.undo(event_id, version, who=who))
 
@@ -112,6 +103,17 @@ class AdminWeb:
         return reply
 
 
+def route(admin: Admin, method: str, name: str, handler: Handler) -> Route:
+    """Nothing of the request is looked at before it is known to be an operator's."""
+
+    async def guarded(request: Request) -> Response:
+        who = admin.require_operator(request)
+        return await handler(request, _event_id(request), who)
+
+    path = f"/admin/events/{{event_id}}/{name}"
+    return Route(path, guarded, methods=[method], name=f"{method} {name}")
+
+
 def _event_id(request: Request) -> str:
     text: str = request.path_params["event_id"]
     if not EVENT_ID.fullmatch(text):
@@ -119,7 +121,7 @@ def _event_id(request: Request) -> str:
     return text
 
 
-def _if_match(request: Request) -> int:
+def if_match(request: Request) -> int:
     """The version in If-Match. Raises BadRequest without one: blind changes lose others'."""
     match = _VERSION.fullmatch(request.headers.get("if-match", ""))
     if match is None:

@@ -192,3 +192,53 @@ async def test_a_check_is_for_one_event_and_never_says_yes_when_unsure(fan, sale
     assert (await shop.get("/admissions/check", headers=bearer(text))).status_code == 422
     await redis.client_pause(1_500)
     assert (await check(shop, sale, text)).status_code == 503
+
+
+# -- the operator's list ----------------------------------------------------------------------
+
+ADMIN = {"authorization": "Bearer admin-token-of-the-tests"}
+
+
+async def put(client, event_id, urls, version):
+    headers = ADMIN | {"if-match": f'"{version}"'}
+    path = f"/admin/events/{event_id}/shop"
+    return await client.put(path, json={"returnUrls": urls}, headers=headers)
+
+
+async def test_an_operator_sets_the_list_which_counts_at_once_and_is_audited(fan, make_sale, db):
+    event_id, operator = await make_sale(mode="auto"), fan()
+    path = f"/admin/events/{event_id}/shop"
+    empty = (await operator.get(path, headers=ADMIN)).json()
+    assert empty == {"returnUrls": [], "version": 0}
+    assert (await put(operator, event_id, [SHOP], 0)).json()["version"] == 1
+    client = fan()
+    await joined(client, event_id)
+    assert (await sent_back(client, event_id)).status_code == 200
+    assert (await put(operator, event_id, [], 1)).json() == {"returnUrls": [], "version": 2}
+    assert (await sent_back(client, event_id)).json()["code"] == "return_refused"
+    audit = await operator.get(f"/admin/events/{event_id}/audit", headers=ADMIN)
+    assert [row["action"] for row in audit.json()] == ["shop changed"] * 2
+    assert audit.json()[0]["before"] == {"returnUrls": [SHOP]}
+
+
+async def test_a_change_from_an_old_version_is_refused_with_what_is_there_now(fan, make_sale):
+    event_id, operator = await make_sale(), fan()
+    await put(operator, event_id, [SHOP], 0)
+    for version in (0, 2):
+        late = await put(operator, event_id, [], version)
+        assert (late.status_code, late.json()["code"]) == (412, "changed")
+        assert late.json()["current"] == {"returnUrls": [SHOP], "version": 1}
+    assert (await put(operator, await make_sale(), [SHOP], 5)).status_code == 412
+
+
+@pytest.mark.parametrize("url", ["http://shop.example/", "https://shop.example/?a=1", "", "//x"])
+async def test_the_list_takes_no_address_that_could_be_read_in_two_ways(fan, make_sale, url):
+    reply = await put(fan(), await make_sale(), [SHOP, url], 0)
+    assert (reply.status_code, reply.json()["problems"][0]["where"]) == (422, "returnUrls.1")
+
+
+async def test_only_an_operator_sets_the_list(fan, make_sale):
+    path = f"/admin/events/{await make_sale()}/shop"
+    for method in ("GET", "PUT"):
+        assert (await fan().request(method, path, json={})).status_code == 401
+    assert (await put(fan(), "ev_nothing", [], 0)).status_code == 404

@@ -11,20 +11,21 @@ who gives the same binding.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from redis.asyncio import Redis
 
 from core.db import Db
-from core.errors import NotAdmitted, NotFound
+from core.errors import BadRequest, NotAdmitted, NotFound
 from core.ids import is_id, new_id
 from core.redis import now_ms as redis_now_ms
-from waiting_room.errors import Changed, PassExpired, PassOtherEvent
+from waiting_room.errors import PassExpired, PassOtherEvent
 from waiting_room.passes import Claims
 from waiting_room.service import WaitingRoom
 from waiting_room.shops.errors import AtShop, CodeExpired, CodeInvalid, PassExchanged, ReturnRefused
-from waiting_room.shops.policy import is_allowed, with_code
-from waiting_room.shops.store import Exchange, Shop, ShopStore
+from waiting_room.shops.policy import is_allowed, is_prefix, with_code
+from waiting_room.shops.store import Exchange, Record, Shop, ShopStore
 
 CODE_MS = 60_000
 REPEAT_MS = 60_000
@@ -125,13 +126,15 @@ class Shops:
         await self._room.settings(event_id)
         return await self._store.get(event_id)
 
-    async def change(self, event_id: str, expected_version: int, urls: list[str]) -> Shop:
-        """Raises NotFound, or Changed with what is there now."""
-        changed = await self._store.change(event_id, expected_version, urls)
-        shop = await self.shop(event_id)
-        if not changed:
-            raise Changed({"returnUrls": list(shop.return_urls), "version": shop.version})
-        return shop
+    async def change(
+        self, event_id: str, expected_version: int, urls: Sequence[str], record: Record
+    ) -> Shop:
+        """Raises BadRequest, NotFound, or Changed with what is there now."""
+        for place, url in enumerate(urls):
+            if not is_prefix(url):
+                raise BadRequest("not an https origin and path", where=f"returnUrls.{place}")
+        await self._room.settings(event_id)
+        return await self._store.change(event_id, expected_version, urls, record)
 
 
 def _repeats(found: Exchange, binding: str) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import asyncpg
 
-from core.db import Db, load_queries
-from core.errors import NotFound
+from core.db import Connection, Db, load_queries
+from waiting_room.errors import Changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +29,31 @@ class Exchange:
     repeatable: bool  # used so lately that the same shop may ask again
 
 
+# Writes what must be there exactly when a change is: (connection, before, after).
+Record = Callable[[Connection, Shop, Shop], Awaitable[None]]
+
+
 class ShopStore:
     def __init__(self, db: Db) -> None:
         self._db = db
         self._sql = load_queries("waiting_room.shops")
 
     async def get(self, event_id: str) -> Shop:
-        row = await self._db.fetchrow(self._sql["shop_get"], event_id)
-        return Shop() if row is None else Shop(tuple(row["return_urls"]), row["version"])
+        return _shop(await self._db.fetchrow(self._sql["shop_get"], event_id))
 
-    async def change(self, event_id: str, expected_version: int, urls: list[str]) -> bool:
-        """Compare and set; False when the version is an old one. Raises NotFound."""
-        change = self._sql["shop_change"]
-        try:
-            version = await self._db.fetchval(change, event_id, expected_version, urls)
-        except asyncpg.ForeignKeyViolationError as exc:
-            raise NotFound(event_id) from exc
-        return version is not None
+    async def change(
+        self, event_id: str, expected_version: int, urls: Sequence[str], record: Record
+    ) -> Shop:
+        """Compare and set, in one transaction with what `record` writes. Raises Changed."""
+        async with self._db.transaction() as connection:
+            before = _shop(await connection.fetchrow(self._sql["shop_get"], event_id))
+            change = self._sql["shop_change"]
+            version = await connection.fetchval(change, event_id, expected_version, list(urls))
+            if version is None:
+                raise Changed({"returnUrls": list(before.return_urls), "version": before.version})
+            after = Shop(tuple(urls), version)
+            await record(connection, before, after)
+        return after
 
     async def make_code(
         self, event_id: str, call_id: str, subject: str, code: str, *, life_ms: int
@@ -63,6 +72,10 @@ class ShopStore:
         """True for exactly one call within the code's life."""
         used = await self._db.fetchval(self._sql["exchange_use"], _hash(code), binding)
         return used is not None
+
+
+def _shop(row: asyncpg.Record | None) -> Shop:
+    return Shop() if row is None else Shop(tuple(row["return_urls"]), row["version"])
 
 
 def _hash(code: str) -> str:
