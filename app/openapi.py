@@ -154,6 +154,12 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         "Join; idempotent by fan", "not_open", "queue_closed", "bad_slip", *UNSAFE, body=JoinBody
     ),
     ("GET", f"{EVENT}/queue"): _queue("Where the fan stands; renews the pass", "no_visitor"),
+    ("GET", f"{EVENT}/queue/status.json"): Operation(
+        summary="Where the fan stands, as Cloudflare's waiting room says it",
+        tag="Waiting room",
+        answer=_fields(cfWaitingRoom=OBJECT),
+        errors=("not_found", *STORES),
+    ),
     ("POST", f"{EVENT}/queue/accept"): _queue("Accept the call; idempotent", "not_called", *UNSAFE),
     ("POST", f"{EVENT}/queue/leave"): _queue("Give the place or the admission up", *UNSAFE),
     ("GET", "/.well-known/jwks.json"): _public("Keys that verify passes", "Waiting room", OBJECT),

@@ -2,6 +2,7 @@
 
 POST /events/{event_id}/queue           200, 409 not_open, 422 bad_slip
 GET  /events/{event_id}/queue           200; renews the pass while admitted
+GET  /events/{event_id}/queue/status.json   200, the same in Cloudflare's shape
 POST /events/{event_id}/queue/accept    200, 409 not_called
 POST /events/{event_id}/queue/leave     200
 WS   /events/{event_id}/queue/socket    queue states; see docs/protocol.md
@@ -27,6 +28,7 @@ from core.live.connection import Socket
 from core.live.hub import Hub
 from core.live.reply import serve_socket
 from core.visitor import visitor_of
+from waiting_room.cloudflare import cf_waiting_room
 from waiting_room.gate import event_id_of, pass_cookie
 from waiting_room.passes import MAX_SLIP_CHARACTERS
 from waiting_room.service import WaitingRoom
@@ -53,6 +55,7 @@ class QueueWeb:
         return [
             Route(queue, self.join, methods=["POST"]),
             Route(queue, self.state, methods=["GET"]),
+            Route(f"{queue}/status.json", self.status, methods=["GET"]),
             Route(f"{queue}/accept", self.accept, methods=["POST"]),
             Route(f"{queue}/leave", self.leave, methods=["POST"]),
             WebSocketRoute(f"{queue}/socket", self.socket),
@@ -69,6 +72,10 @@ class QueueWeb:
     async def state(self, request: Request) -> Response:
         event_id = event_id_of(request)
         return self._reply(event_id, await self._room.state(event_id, visitor_of(request)))
+
+    async def status(self, request: Request) -> Response:
+        state = await self._room.state(event_id_of(request), visitor_of(request))
+        return json_reply(cf_waiting_room(state), headers={"cache-control": "no-store"})
 
     async def accept(self, request: Request) -> Response:
         await read_body(request, Nothing)

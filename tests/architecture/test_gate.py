@@ -13,6 +13,7 @@ PUBLIC = {
     *("/health/live", "/health/ready", "/health/dependencies", "/metrics"),
     *("/events/search", "/events/{event_id}", "/.well-known/jwks.json", "/openapi.json"),
     *("/events/{event_id}/queue", "/events/{event_id}/queue/accept"),
+    "/events/{event_id}/queue/status.json",
     *("/events/{event_id}/queue/leave", "/events/{event_id}/queue/socket"),
     *("/events/{event_id}/queue/return", "/admissions/exchange"),
     *("/events/{event_id}/plan", "/events/{event_id}/seats"),

@@ -130,3 +130,12 @@ async def test_a_slip_of_another_fan_is_refused(fan, make_sale):
     slip = (await state(fan(), event_id))["slip"]
     assert (await state(fan(), event_id, body={"slip": slip}))["code"] == "bad_slip"
     assert (await state(fan(), event_id, body={"slip": "1.1.x"}))["code"] == "bad_slip"
+
+
+async def test_the_status_in_cloudflares_shape_tells_the_same(fan, make_sale):
+    event_id = await make_sale(mode="on", max_active=0)
+    client, path = fan(), f"/events/{event_id}/queue/status.json"
+    await state(client, event_id)
+    shown = (await client.get(path)).json()["cfWaitingRoom"]
+    assert (shown["inWaitingRoom"], shown["queueingMethod"], len(shown)) == (True, "fifo", 25)
+    assert (await client.get("/events/ev_nothing/queue/status.json")).status_code == 404
