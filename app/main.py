@@ -111,7 +111,13 @@ def _build(
     checkout = Checkout(db, catalogue, seat_map, room, gateway, keys)
     secure, shops = settings.secure_cookies, Shops(redis, db, room)
     admin = Admin(
-        db, keys, room, seat_counts=seat_map.counts, admin_token=admin_token, secure=secure
+        db,
+        keys,
+        room,
+        seat_counts=seat_map.counts,
+        give_back=checkout.holds.give_back,
+        admin_token=admin_token,
+        secure=secure,
     )
 
     async def free(event_id: str) -> int:

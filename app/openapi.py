@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.admin.model import RoomChange
+from app.admin.model import FanNamed, Revocation, RoomChange
 from app.admin.shops import ShopBody
 from app.catalogue.web import EventQuery, SearchQuery
 from core.edge import HTTP_STATUS, json_reply
@@ -237,6 +237,18 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         *("changed", *UNSAFE),
         body=ShopBody,
         headers=("If-Match",),
+    ),
+    ("POST", f"{ADMIN}/skip"): _operator(
+        "Call a fan past the line",
+        _fields("subject", "state"),
+        *("sale_stopped", "not_open", "cap_reached", *UNSAFE),
+        body=FanNamed,
+    ),
+    ("POST", f"{ADMIN}/revoke"): _operator(
+        "End a fan's place, call or admission",
+        _fields("subject", ended=OBJECT),
+        *UNSAFE,
+        body=Revocation,
     ),
     ("GET", f"{ADMIN}/numbers"): _operator("Queue and seats in numbers", OBJECT),
     ("GET", f"{ADMIN}/calls"): _operator("The calls after a place", LIST),

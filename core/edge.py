@@ -37,6 +37,7 @@ HTTP_STATUS = {
     "not_open": 409,
     "queue_closed": 409,
     "sale_stopped": 409,
+    "cap_reached": 409,
     "not_called": 409,
     "not_admitted": 403,
     "pass_invalid": 403,

@@ -59,6 +59,7 @@ from core.live.hub import Hub
 from core.migrate import migrate
 from core.redis import connect
 from seatmap.model import Hold
+from tests.operators import ADMIN_TOKEN, Operator
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FOLDER_PREFIX = "onsale-test-"
@@ -75,8 +76,6 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("quick")
-
-ADMIN_TOKEN = "admin-token-of-the-tests"
 
 _numbers = itertools.count(1)
 
@@ -315,6 +314,12 @@ async def fan(node: Node) -> AsyncIterator[Callable[[], httpx.AsyncClient]]:
             return opened[-1]
 
         yield make
+
+
+@pytest.fixture
+def operator(fan: Callable[[], httpx.AsyncClient]) -> Callable[[str], Operator]:
+    """Makes an operator of an event on `node`."""
+    return lambda event_id: Operator(fan(), event_id)
 
 
 def _plan(seats: int) -> bytes:

@@ -41,6 +41,21 @@ class SaleStopped(AppError):
     retry_after_s = 10
 
 
+class CapReached(AppError):
+    """For operators: a turn out of line takes a slot like any other."""
+
+    code = "cap_reached"
+    title = "As many are called or shopping as the cap allows. Raise it, or wait until one leaves."
+    retry = True
+
+    def __init__(self, max_active: int) -> None:
+        super().__init__(str(max_active))
+        self.max_active = max_active
+
+    def detail(self) -> dict[str, object]:
+        return {"maxActive": self.max_active}
+
+
 class NotCalled(AppError):
     code = "not_called"
     title = "There is no call to accept: it is not your turn yet, or the time to accept ran out."

@@ -24,6 +24,11 @@ def key(event_id: str, name: str) -> str:
     return f"wr:{{{event_id}}}:{name}"
 
 
+def revoked_key(event_id: str, subject: str) -> str:
+    """The reason why an operator ended what this fan had, for as long as the fan is told."""
+    return key(event_id, f"revoked:{subject}")
+
+
 def epoch_key(event_id: str) -> str:
     return key(event_id, "epoch")
 

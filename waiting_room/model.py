@@ -38,7 +38,7 @@ class Admission:
     call_id: str
     place: int
     called_at_ms: int
-    kind: str  # fresh, replacement, direct
+    kind: str  # fresh, replacement, direct, skip
 
     @classmethod
     def parse(cls, text: str) -> Admission:
@@ -57,6 +57,7 @@ class Standing:
     number: int = 0
     admission: Admission | None = None
     new: bool = False
+    revoked: str = ""  # why an operator lately ended what the fan had
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,11 +53,9 @@ def plan_calls(
         present: Fans who wait and are present.
         room: Most calls in this tick.
     """
-    elapsed_ms = max(0, now_ms - pace.tokens_at_ms)
-    most = max(FAN, limits.per_minute * BURST_MS)
-    tokens = min(most, pace.tokens + elapsed_ms * limits.per_minute)
+    tokens = earned(pace, limits, now_ms=now_ms)
     left = max(0, min(room, limits.max_active - busy, present)) if limits.open else 0
-    fresh = min(left, tokens // FAN)
+    fresh = max(0, min(left, tokens // FAN))
     owed = min(pace.lapsed, REPLACEMENTS_PER_FRESH * (pace.fresh + fresh)) - pace.replaced
     replacements = max(0, min(left - fresh, owed))
     after = replace(
@@ -68,6 +66,25 @@ def plan_calls(
         replaced=pace.replaced + replacements,
     )
     return fresh, replacements, after
+
+
+def skip_line(pace: Pace, limits: Limits, *, now_ms: int, busy: int) -> Pace | None:
+    """An operator calls one fan past the line: the counters after it, None when the cap is full.
+
+    It counts as a fresh call and takes a fan's tokens even where there are none: the queue's next
+    call comes so much later, and the calls of a minute still meet the pace.
+    """
+    if busy >= limits.max_active:
+        return None
+    tokens = earned(pace, limits, now_ms=now_ms) - FAN
+    return replace(pace, tokens=tokens, tokens_at_ms=now_ms, fresh=pace.fresh + 1)
+
+
+def earned(pace: Pace, limits: Limits, *, now_ms: int) -> int:
+    """Tokens at that moment; below 0 after turns out of line."""
+    elapsed_ms = max(0, now_ms - pace.tokens_at_ms)
+    most = max(FAN, limits.per_minute * BURST_MS)
+    return min(most, pace.tokens + elapsed_ms * limits.per_minute)
 
 
 def eta_ms(

@@ -71,8 +71,27 @@ from call
 where event_id = $1 and end_reason is null and coalesce(ends_at > now(), true);
 
 -- name: places_called
--- A place that was called is not given back by a slip. $1 event_id, $2 places.
-select place from call where event_id = $1 and place = any($2::bigint[]);
+-- A place that was called or revoked is not given back by a slip. $1 event_id, $2 places.
+select place from call where event_id = $1 and place = any($2::bigint[])
+union
+select place from revocation where event_id = $1 and place = any($2::bigint[]);
+
+-- name: call_refused
+-- A turn out of line that the script did not give. $1 event_id, $2 call_id.
+update call set end_reason = 'refused', ends_at = now() where event_id = $1 and call_id = $2;
+
+-- name: call_at_place
+-- Whose turn came or comes at a place. $1 event_id, $2 place.
+select subject from call where event_id = $1 and place = $2 order by called_at desc limit 1;
+
+-- name: revocation_add
+-- $1 event_id, $2 subject, $3 place, 0 for none, $4 reason.
+insert into revocation (event_id, subject, place, reason) values ($1, $2, $3, $4);
+
+-- name: calls_revoke
+-- $1 event_id, $2 subject.
+update call set ends_at = least(ends_at, now()), end_reason = 'revoked'
+where event_id = $1 and subject = $2 and end_reason is null;
 
 -- name: calls_after
 -- For audits. $1 event_id, $2 place, $3 limit.

@@ -20,6 +20,7 @@ SET_BY_OPERATORS = (
 
 # Writes what else must be there exactly when a change is: (connection, before, after).
 Record = Callable[[Connection, RoomSettings, RoomSettings], Awaitable[None]]
+Note = Callable[[Connection], Awaitable[None]]
 
 
 class Rooms:
@@ -76,8 +77,41 @@ class Rooms:
 
     async def insert_calls(self, event_id: str, calls: Sequence[Call]) -> None:
         """Before they are announced. Safe to repeat."""
+        async with self._db.connection() as connection:
+            await self._insert_calls(connection, event_id, calls)
+
+    async def ask_to_skip(self, event_id: str, call: Call, note: Note) -> None:
+        """The call out of line, and what `note` writes, before Redis is asked for it."""
+        async with self._db.transaction() as connection:
+            await self._insert_calls(connection, event_id, [call])
+            await note(connection)
+
+    async def skip_refused(self, event_id: str, call: Call, note: Note) -> None:
+        async with self._db.transaction() as connection:
+            call_id = call.admission.call_id
+            await connection.execute(self._sql["call_refused"], event_id, call_id)
+            await note(connection)
+
+    async def revoke(
+        self, event_id: str, subject: str, *, place: int, reason: str, note: Note
+    ) -> None:
+        """What the fan had is over, before Redis is told: a repair would not bring it back."""
+        async with self._db.transaction() as connection:
+            add = self._sql["revocation_add"]
+            await connection.execute(add, event_id, subject, place, reason)
+            await connection.execute(self._sql["calls_revoke"], event_id, subject)
+            await note(connection)
+
+    async def subject_called(self, event_id: str, place: int) -> str | None:
+        """Whose turn came or comes at a place."""
+        row = await self._db.fetchrow(self._sql["call_at_place"], event_id, place)
+        return row["subject"] if row else None
+
+    async def _insert_calls(
+        self, connection: Connection, event_id: str, calls: Sequence[Call]
+    ) -> None:
         held = [call.admission for call in calls]
-        await self._db.execute(
+        await connection.execute(
             self._sql["calls_insert"],
             event_id,
             [call.subject for call in calls],

@@ -24,6 +24,7 @@ from core.signing import Keys
 from waiting_room.copies import Copies
 from waiting_room.errors import NotCalled, NotOpen, QueueClosed, SaleStopped
 from waiting_room.hub import Hub
+from waiting_room.interventions import Interventions
 from waiting_room.keys import epoch_key
 from waiting_room.model import CLOSED, Call, RoomSettings, Standing
 from waiting_room.passes import Passes
@@ -46,6 +47,7 @@ class WaitingRoom:
         self.generations = Generations(redis, db, "wr", epoch_key, self._repair)
         self.hub = Hub(self)
         self._copies = Copies(self)
+        self.interventions = Interventions(self)
 
     @classmethod
     def build(cls, redis: Redis, db: Db, keys: Keys) -> WaitingRoom:
@@ -76,7 +78,7 @@ class WaitingRoom:
         call_id = new_id("ad")
         while True:
             epoch, floor = await self.at(event_id)
-            reply = await self._guarded(
+            reply = await self.guarded(
                 event_id,
                 self.store.join(
                     event_id, epoch, floor, subject, call_id=call_id, slip_place=slip_place
@@ -87,7 +89,7 @@ class WaitingRoom:
             ceiling = await self.rooms.raise_ceiling(event_id, reply)
             room, _ = await self.rooms.get(event_id)
             copied = self.store.copy_settings(event_id, epoch, floor, room, ceiling)
-            await self._guarded(event_id, copied)
+            await self.guarded(event_id, copied)
         if reply.kind == "admitted" and reply.new:
             await self._record_direct(event_id, subject, reply)
         return reply
@@ -99,18 +101,20 @@ class WaitingRoom:
     async def standing(self, event_id: str, subject: str) -> Standing:
         """Where the fan stands. Who still waits when the room is switched off goes straight in."""
         found = await self.where(event_id, subject)
+        if found.kind == "none":
+            return Standing("none", revoked=await self.store.revocation(event_id, subject))
         if found.kind == "waiting" and await self.straight_in(event_id):
             return await self.enter(event_id, subject, None)
         return found
 
     async def where(self, event_id: str, subject: str) -> Standing:
         epoch, floor = await self.at(event_id)
-        return await self._guarded(event_id, self.store.where(event_id, epoch, floor, subject))
+        return await self.guarded(event_id, self.store.where(event_id, epoch, floor, subject))
 
     async def accept(self, event_id: str, subject: str) -> dict[str, Any]:
         """Idempotent while the admission lives. Raises NotCalled."""
         epoch, floor = await self.at(event_id)
-        standing = await self._guarded(event_id, self.store.accept(event_id, epoch, floor, subject))
+        standing = await self.guarded(event_id, self.store.accept(event_id, epoch, floor, subject))
         if standing is None:
             raise NotCalled
         assert standing.admission is not None
@@ -119,7 +123,7 @@ class WaitingRoom:
 
     async def leave(self, event_id: str, subject: str) -> dict[str, Any]:
         epoch, floor = await self.at(event_id)
-        ended = await self._guarded(event_id, self.store.leave(event_id, epoch, floor, subject))
+        ended = await self.guarded(event_id, self.store.leave(event_id, epoch, floor, subject))
         if ended is not None:
             await self.rooms.ended(event_id, ended.call_id, "left")
         return await self._state(event_id, subject, Standing("none"))
@@ -155,7 +159,7 @@ class WaitingRoom:
         epoch, floor = await self.at(event_id)
         after_ms = BOOKED_GRACE_MS if reason == "booked" else 0
         ends = self.store.end(event_id, epoch, floor, subject, after_ms=after_ms)
-        if await self._guarded(event_id, ends) is not None:
+        if await self.guarded(event_id, ends) is not None:
             await self.rooms.ended(event_id, standing.admission.call_id, reason)
 
     # -- what operators do --------------------------------------------------------------------
@@ -199,7 +203,7 @@ class WaitingRoom:
         room, ceiling = await self.rooms.get(event_id)
         epoch, floor = await self.at(event_id)
         copied = self.store.copy_settings(event_id, epoch, floor, room, ceiling)
-        await self._guarded(event_id, copied)
+        await self.guarded(event_id, copied)
 
     async def numbers(self, event_id: str) -> dict[str, Any]:
         return await self.hub.numbers(event_id)
@@ -213,7 +217,7 @@ class WaitingRoom:
         """(epoch, floor) for the next script."""
         return await self.generations.epoch(event_id), self.hub.floor(event_id)
 
-    async def _guarded(self, event_id: str, call: Awaitable[T]) -> T:
+    async def guarded(self, event_id: str, call: Awaitable[T]) -> T:
         try:
             return await call
         except Stale as exc:

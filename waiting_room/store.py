@@ -10,16 +10,19 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import orjson
+from redis import exceptions as redis_errors
 from redis.asyncio import Redis
 
+from core.errors import StoreUnavailable
 from core.generations import Epoch
 from core.lua import LuaScript
-from waiting_room.keys import key
+from waiting_room.keys import key, revoked_key
 from waiting_room.model import Admission, Call, Counts, Kind, RoomSettings, Standing
 
 SCRIPTS = (
     *("join", "tick", "announce", "accept", "leave", "see", "end", "where"),
     *("changes", "snapshot", "settings", "restore"),
+    *("skip", "revoke", "holder"),
 )
 NUMBERS = (
     *("per_minute", "max_active", "accept_ms", "shop_ms", "grace_ms"),
@@ -47,11 +50,13 @@ class Changes:
 
 class QueueStore:
     def __init__(self, redis: Redis) -> None:
+        self._redis = redis
         self._scripts = {name: LuaScript("waiting_room", name).bind(redis) for name in SCRIPTS}
         self._keys = {name: LuaScript("waiting_room", name).keys for name in SCRIPTS}
 
     async def _run(self, script: str, event_id: str, **args: Any) -> Any:
-        keys = {name: key(event_id, name.removesuffix("_key")) for name in self._keys[script]}
+        names = [name for name in self._keys[script] if name not in args]
+        keys = {name: key(event_id, name.removesuffix("_key")) for name in names}
         return await self._scripts[script](**keys, **args)
 
     async def join(
@@ -148,6 +153,53 @@ class QueueStore:
         caller = _caller(epoch, floor, None)
         reply = await self._run("end", event_id, **caller, subject=subject, after_ms=after_ms)
         return int(reply) if reply else None
+
+    async def skip(
+        self,
+        event_id: str,
+        epoch: Epoch,
+        floor: int,
+        subject: str,
+        *,
+        call_id: str,
+        now_ms: int | None = None,
+    ) -> tuple[str, int]:
+        """(outcome, number) as skip.lua says. After 'skipped': announce the fan."""
+        caller = _caller(epoch, floor, now_ms)
+        outcome, number = await self._run(
+            "skip", event_id, **caller, subject=subject, call_id=call_id
+        )
+        return outcome.decode(), int(number)
+
+    async def revoke(
+        self, event_id: str, epoch: Epoch, floor: int, subject: str, *, reason: str, keep_ms: int
+    ) -> bool:
+        """False when the fan had nothing."""
+        ended = await self._run(
+            "revoke",
+            event_id,
+            epoch=epoch.text,
+            floor=floor,
+            subject=subject,
+            reason=reason,
+            keep_ms=keep_ms,
+            revoked=revoked_key(event_id, subject),
+        )
+        return bool(ended)
+
+    async def holder(self, event_id: str, epoch: Epoch, floor: int, place: int) -> str | None:
+        """Who waits at a place."""
+        at = {"epoch": epoch.text, "floor": floor}
+        found = (await self._run("holder", event_id, **at, place=place)).decode()
+        return found or None
+
+    async def revocation(self, event_id: str, subject: str) -> str:
+        """Why an operator lately ended what the fan had; '' when none did."""
+        try:
+            reason = await self._redis.get(revoked_key(event_id, subject))
+        except (redis_errors.ConnectionError, redis_errors.TimeoutError) as exc:
+            raise StoreUnavailable("GET revoked") from exc
+        return reason.decode() if isinstance(reason, bytes) else ""
 
     async def changes(
         self, event_id: str, epoch: Epoch, floor: int, *, now_ms: int | None = None

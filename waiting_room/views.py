@@ -79,6 +79,8 @@ def queue_state(
     match standing.kind:
         case "none":
             body["state"] = "early" if view.now_ms < room.opens_at_ms else "none"
+            if standing.revoked:
+                body["revokedReason"] = standing.revoked
         case "waiting":
             body |= _waiting(view, standing.number)
             body["slip"] = passes.slip(event_id, subject, standing.number, generation)

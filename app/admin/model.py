@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic.alias_generators import to_camel, to_snake
 
 from core.edge import Body
+from waiting_room.interventions import Fan
 from waiting_room.model import RoomSettings
 
 MAX_PER_MINUTE = 1_000_000
@@ -21,6 +22,8 @@ MIN_GRACE_MS, MAX_GRACE_MS = 10_000, 3_600_000
 MAX_INSTANT_MS = 253_402_300_799_999  # the end of the year 9999
 
 
+MAX_PLACE = 10**12
+SUBJECT = r"^[a-z]{2}_[a-z0-9_]{1,40}$"
 PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 RENAMED = {"opensAt": "opens_at_ms"}  # where the API's name is not the setting's in camelCase
 
@@ -47,6 +50,26 @@ class RoomChange(Body):
     def changes(self) -> dict[str, object]:
         """What was given, by the names of the room's settings."""
         return named({to_camel(name): getattr(self, name) for name in self.model_fields_set})
+
+
+class FanNamed(Body):
+    """A fan, by id or by the place the fan has or had."""
+
+    subject: str | None = Field(None, pattern=SUBJECT)
+    place: int | None = Field(None, ge=1, le=MAX_PLACE)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.subject is None) == (self.place is None):
+            raise ValueError("send subject or place, and not both")
+        return self
+
+    def fan(self) -> Fan:
+        return Fan(self.subject, self.place)
+
+
+class Revocation(FanNamed):
+    reason: str = Field(min_length=1, max_length=MAX_REASON_CHARACTERS, pattern=PRINTABLE)
 
 
 class Nothing(Body):

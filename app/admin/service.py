@@ -15,12 +15,15 @@ from app.admin.operators import Operators
 from app.admin.store import AdminStore, AuditRow
 from app.admin.web import AdminWeb
 from core.db import Connection, Db
+from core.ids import Subject
 from core.signing import Keys
-from waiting_room.model import RoomSettings
-from waiting_room.rooms import Record
+from waiting_room.interventions import Fan, Noted
+from waiting_room.model import RoomSettings, Standing
+from waiting_room.rooms import Note, Record
 from waiting_room.service import WaitingRoom
 
 SeatCounts = Callable[[str], Awaitable[Mapping[str, object]]]
+GiveBack = Callable[[str, Subject], Awaitable[None]]  # event id, fan
 
 ROOM_CHANGED: Final = "room changed"
 CHANGE_UNDONE: Final = "change undone"
@@ -29,7 +32,10 @@ BY_NODE: Final = "node"
 
 
 class Admin:
-    """`seat_counts` is `SeatMap.counts`; `secure`: whether cookies are for https only."""
+    """`seat_counts` is `SeatMap.counts`, `give_back` is `Holds.give_back`.
+
+    `secure`: whether cookies are for https only.
+    """
 
     def __init__(
         self,
@@ -38,11 +44,13 @@ class Admin:
         waiting_room: WaitingRoom,
         *,
         seat_counts: SeatCounts,
+        give_back: GiveBack,
         admin_token: str,
         secure: bool,
     ) -> None:
         self._store = AdminStore(db)
         self._waiting_room, self._seat_counts = waiting_room, seat_counts
+        self._give_back = give_back
         self.operators = Operators(self._store, keys, admin_token, secure=secure)
         self._drains = Drains(waiting_room, self.end_drain)
 
@@ -91,12 +99,45 @@ class Admin:
             event_id, version, record=recorded, **changes
         )
 
+    async def skip(self, event_id: str, fan: Fan, *, who: str) -> tuple[str, Standing]:
+        """Call a fan past the line. The fan, and where the fan stands then.
+
+        Raises NotFound, SaleStopped, NotOpen, CapReached.
+        """
+        await self._waiting_room.settings(event_id)
+        desk = self._waiting_room.interventions
+        subject = await desk.subject(event_id, fan)
+        return subject, await desk.skip(event_id, subject, self._noted(event_id, who))
+
+    async def revoke(
+        self, event_id: str, fan: Fan, reason: str, *, who: str
+    ) -> tuple[str, Standing]:
+        """End what a fan has, and give the seats back that the fan holds but is not paying for.
+
+        The fan, and what it was that ended. Raises NotFound when there was nothing.
+        """
+        await self._waiting_room.settings(event_id)
+        desk = self._waiting_room.interventions
+        subject = await desk.subject(event_id, fan)
+        ended = await desk.revoke(event_id, subject, reason, self._noted(event_id, who))
+        await self._give_back(event_id, Subject(subject))
+        return subject, ended
+
     async def end_drain(self, event_id: str, version: int) -> None:
         """Nobody is left in a draining room. Raises Changed when another node was faster."""
         recorded = self._recorded(event_id, BY_NODE, ROOM_DRAINED, ["intake"])
         await self._waiting_room.change_settings(
             event_id, version, record=recorded, intake="drained"
         )
+
+    def _noted(self, event_id: str, who: str) -> Noted:
+        def noted(action: str, facts: Mapping[str, object]) -> Note:
+            async def note(connection: Connection) -> None:
+                await self._store.record(connection, who, action, event_id, before={}, after=facts)
+
+            return note
+
+        return noted
 
     def _recorded(self, event_id: str, who: str, action: str, names: Iterable[str]) -> Record:
         """Writes the audit row within the change's transaction."""

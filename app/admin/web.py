@@ -3,6 +3,8 @@
 GET   /admin/events/{id}/admission   200 the room, ETag; 404
 PATCH /admin/events/{id}/admission   If-Match; any of RoomChange → 200 the room; 412 changed
 POST  /admin/events/{id}/admission/undo   If-Match → 200 the room; 409 nothing_to_undo; 412 changed
+POST  /admin/events/{id}/skip        200; 404, 409 sale_stopped | not_open | cap_reached
+POST  /admin/events/{id}/revoke      200; 404
 GET   /admin/events/{id}/numbers     200
 GET   /admin/events/{id}/calls?after=<place>   200
 GET   /admin/events/{id}/audit       200 the last 100 rows, the newest first
@@ -20,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from app.admin.model import Nothing, RoomChange, shown
+from app.admin.model import FanNamed, Nothing, Revocation, RoomChange, shown
 from app.admin.store import AuditRow
 from core.edge import json_reply, read_body
 from core.errors import BadRequest
@@ -30,7 +32,7 @@ from waiting_room.rooms import SET_BY_OPERATORS
 
 if TYPE_CHECKING:
     from app.admin.service import Admin
-    from waiting_room.model import RoomSettings
+    from waiting_room.model import RoomSettings, Standing
 
 NO_STORE = {"cache-control": "no-store"}
 
@@ -50,6 +52,8 @@ class AdminWeb:
             route(admin, "GET", "admission", self.room),
             route(admin, "PATCH", "admission", self.change_room),
             route(admin, "POST", "admission/undo", self.undo),
+            route(admin, "POST", "skip", self.skip),
+            route(admin, "POST", "revoke", self.revoke),
             route(admin, "GET", "numbers", self.numbers),
             route(admin, "GET", "calls", self.calls),
             route(admin, "GET", "audit", self.audit),
@@ -79,6 +83,16 @@ class AdminWeb:
             return _room_reply(await change)
         except Changed as exc:
             raise Changed(room_json(await self._admin.room(event_id))) from exc
+
+    async def skip(self, request: Request, event_id: str, who: str) -> Response:
+        fan = (await read_body(request, FanNamed)).fan()
+        subject, standing = await self._admin.skip(event_id, fan, who=who)
+        return json_reply({"subject": subject, **_standing_json(standing)}, headers=NO_STORE)
+
+    async def revoke(self, request: Request, event_id: str, who: str) -> Response:
+        body = await read_body(request, Revocation)
+        subject, ended = await self._admin.revoke(event_id, body.fan(), body.reason, who=who)
+        return json_reply({"subject": subject, "ended": _standing_json(ended)}, headers=NO_STORE)
 
     async def numbers(self, _: Request, event_id: str, __: str) -> Response:
         return json_reply(await self._admin.numbers(event_id), headers=NO_STORE)
@@ -136,6 +150,16 @@ def _room_reply(room: RoomSettings) -> Response:
 
 def room_json(room: RoomSettings) -> dict[str, object]:
     return shown(room, (*SET_BY_OPERATORS, "version"))
+
+
+def _standing_json(standing: Standing) -> dict[str, object]:
+    body: dict[str, object] = {"state": standing.kind}
+    if standing.admission is not None:
+        body |= {"place": standing.admission.place, "admissionId": standing.admission.call_id}
+    names = {"waiting": "place", "called": "acceptBy", "admitted": "endsAt"}
+    if name := names.get(standing.kind):
+        body[name] = standing.number
+    return body
 
 
 def _call_json(call: Mapping[str, object]) -> dict[str, object]:

@@ -124,7 +124,7 @@ def called_twice_or_shared(calls: Iterable[Call]) -> list[Violation]:
     """Q2: a place belongs to one fan, whatever number of calls it took."""
     owners: dict[int, set[str]] = {}
     for call in calls:
-        if call.kind != "direct":
+        if call.place and call.kind != "direct":  # 0: without a place
             owners.setdefault(call.place, set()).add(call.subject)
     return [
         Violation("one fan a place", f"place {place}: {', '.join(sorted(subjects))}")

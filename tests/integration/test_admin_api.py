@@ -20,6 +20,9 @@ ROOM = "/admin/events/ev_hall/admission"
 OPERATOR_PATHS = [
     ("GET", ROOM),
     ("PATCH", ROOM),
+    ("POST", f"{ROOM}/undo"),
+    ("POST", "/admin/events/ev_hall/skip"),
+    ("POST", "/admin/events/ev_hall/revoke"),
     ("GET", "/admin/events/ev_hall/numbers"),
     ("GET", "/admin/events/ev_hall/calls"),
     ("GET", "/admin/events/ev_hall/audit"),
@@ -38,6 +41,10 @@ async def no_seats(_):
     return {"held": 0, "claimed": 0, "sold": 0, "seats": 1}
 
 
+async def nothing_held(*_):
+    return
+
+
 @pytest.fixture
 def keys():
     return Keys("k" * 32)
@@ -47,7 +54,15 @@ def keys():
 async def admin(db, redis, keys):
     await db.execute(ONE_EVENT)
     room = WaitingRoom(redis, db, keys)
-    return Admin(db, keys, room, seat_counts=no_seats, admin_token=TOKEN, secure=False)
+    return Admin(
+        db,
+        keys,
+        room,
+        seat_counts=no_seats,
+        give_back=nothing_held,
+        admin_token=TOKEN,
+        secure=False,
+    )
 
 
 @pytest.fixture

@@ -1,68 +1,13 @@
 """What operators do to a running sale, seen by fans: the settings, undo, close, drain, stop."""
 
-import asyncio
-
-import httpx
-import orjson
 import pytest
 
 from app.main import Node
 from core.errors import StoreUnavailable
-from tests.conftest import ADMIN_TOKEN, open_node
-from tests.live_clients import Pulled
+from tests.conftest import open_node
+from tests.operators import BEARER, Tab, join, until
 from waiting_room.errors import SaleStopped
 from waiting_room.keys import key
-
-BEARER = {"authorization": f"Bearer {ADMIN_TOKEN}"}
-
-
-class Operator:
-    """An operator of one event, who reads the version before each change."""
-
-    def __init__(self, client: httpx.AsyncClient, event_id: str) -> None:
-        self.client, self.event_id = client, event_id
-        self.path = f"/admin/events/{event_id}"
-
-    async def room(self):
-        return (await self.client.get(f"{self.path}/admission", headers=BEARER)).json()
-
-    async def change(self, **settings):
-        reply = await self.client.patch(
-            f"{self.path}/admission", json=settings, headers=await self._match()
-        )
-        assert reply.status_code == 200, reply.text
-        return reply.json()
-
-    async def undo(self):
-        path = f"{self.path}/admission/undo"
-        return await self.client.post(path, json={}, headers=await self._match())
-
-    async def audit(self):
-        return (await self.client.get(f"{self.path}/audit", headers=BEARER)).json()
-
-    async def _match(self):
-        return BEARER | {"if-match": f'"{(await self.room())["version"]}"'}
-
-
-@pytest.fixture
-def operator(fan):
-    def make(event_id: str) -> Operator:
-        return Operator(fan(), event_id)
-
-    return make
-
-
-async def join(client, event_id):
-    return await client.post(f"/events/{event_id}/queue", json={})
-
-
-async def until(ask, fits):
-    async with asyncio.timeout(20):
-        while True:
-            if fits(said := await ask()):
-                return said
-            await asyncio.sleep(0.02)
-
 
 # -- settings --------------------------------------------------------------------------------------
 
@@ -369,16 +314,12 @@ async def test_a_change_on_one_node_is_told_to_fans_of_the_other(
     operator, other_node, make_sale, change, told
 ):
     event_id = await make_sale(mode="on", max_active=0)
-    room, tab = other_node.services.waiting_room, Pulled.socket(other_node.live)
+    room = other_node.services.waiting_room
     await room.join(event_id, "vs_fan")
-    await room.hub.connect(event_id, "vs_fan", tab.connection)
+    tab = await Tab(other_node, event_id, "vs_fan").open()
     await operator(event_id).change(**change)
-    async with asyncio.timeout(20):
-        said = {}
-        while not told.items() <= said.items():
-            [frame] = await tab.frames()
-            said = orjson.loads(frame.data)
-    room.hub.disconnect(event_id, "vs_fan", tab.connection)
+    await tab.told(**told)
+    tab.close()
 
 
 async def test_a_stop_on_one_node_is_obeyed_by_the_other(operator, other_node, make_sale):

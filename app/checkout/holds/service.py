@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from app.checkout.errors import EventClosed, OtherEvent, SameTicketTwice
 from core.db import Db, load_queries
 from core.errors import BadRequest
 from core.ids import HoldId, Subject, parse_ticket_id, ticket_id
-from seatmap.errors import NoHold
+from seatmap.errors import HoldEnded, NoHold
 from seatmap.model import Alternative, Hold
 from seatmap.service import SeatMap
 from seatmap.store import SHOP_AFTER_MS
@@ -60,6 +61,14 @@ class Holds:
     async def release(self, event_id: str, subject: Subject, hold_id: HoldId) -> None:
         """Safe to repeat. Raises HoldEnded while a booking is taking it."""
         await self._seat_map.release(event_id, hold_id=hold_id, subject=subject)
+
+    async def give_back(self, event_id: str, subject: Subject) -> None:
+        """Let go of what the fan holds, unless a booking is taking it. Safe to repeat."""
+        held = await self.mine(event_id, subject)
+        if held is None:
+            return
+        with contextlib.suppress(HoldEnded):
+            await self.release(event_id, subject, held.hold_id)
 
     async def _event(self, event_id: str) -> Any:
         row = await self._db.fetchrow(self._sql["event_for_holds"], event_id)

@@ -1,0 +1,140 @@
+"""What an operator does to one fan: a turn out of line, and the end of what the fan has.
+
+PostgreSQL first, with a note of who did it, then Redis: nothing happens that is not in the audit
+log. Should Redis not answer, the note tells what was asked for, and asking again is safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from core.errors import AppError, NotFound
+from core.ids import new_id
+from waiting_room.errors import CapReached, NotOpen, SaleStopped
+from waiting_room.model import Admission, Call, Standing
+from waiting_room.rooms import Note
+
+if TYPE_CHECKING:
+    from waiting_room.service import WaitingRoom
+
+TELL_REVOKED_MS: Final = 3_600_000  # how long a fan is told why what they had is gone
+
+CALLED_OUT_OF_LINE: Final = "fan called out of line"
+NOT_CALLED: Final = "call out of line refused"
+REVOKED: Final = "fan revoked"
+
+Noted = Callable[[str, Mapping[str, object]], Note]  # what happens, and the facts of it
+
+
+@dataclass(frozen=True, slots=True)
+class Fan:
+    """Whom an operator means: by id, or by the place the fan has or had."""
+
+    subject: str | None = None
+    place: int | None = None
+
+
+class Interventions:
+    def __init__(self, room: WaitingRoom) -> None:
+        self._room = room
+
+    async def subject(self, event_id: str, fan: Fan) -> str:
+        """Raises NotFound when nobody has or had that place."""
+        if fan.subject is not None:
+            return fan.subject
+        assert fan.place is not None
+        room = self._room
+        epoch, floor = await room.at(event_id)
+        waiting = room.store.holder(event_id, epoch, floor, fan.place)
+        found = await room.guarded(event_id, waiting)
+        found = found or await room.rooms.subject_called(event_id, fan.place)
+        if found is None:
+            raise NotFound(f"place {fan.place}")
+        return found
+
+    async def skip(self, event_id: str, subject: str, noted: Noted) -> Standing:
+        """Call the fan now, in the queue or not; where the fan stands then.
+
+        A fan who has a turn already keeps that one. Raises NotFound, SaleStopped, NotOpen,
+        CapReached; after StoreUnavailable ask again.
+        """
+        room = self._room
+        standing = await room.where(event_id, subject)
+        if standing.kind in {"called", "admitted"}:
+            return standing
+        place = standing.number if standing.kind == "waiting" else 0
+        call = await self._may_call(event_id, subject, place)
+        call_id = call.admission.call_id
+        facts = {"subject": subject, "place": place, "callId": call_id}
+        await room.rooms.ask_to_skip(event_id, call, noted(CALLED_OUT_OF_LINE, facts))
+        epoch, floor = await room.at(event_id)
+        calls = room.store.skip(event_id, epoch, floor, subject, call_id=call_id)
+        outcome, number = await room.guarded(event_id, calls)
+        if outcome == "skipped":
+            announced = room.store.announce(event_id, epoch, floor, [subject])
+            await room.guarded(event_id, announced)
+            await self._tell(event_id, subject)
+        else:
+            refused = noted(NOT_CALLED, facts | {"outcome": outcome})
+            await room.rooms.skip_refused(event_id, call, refused)
+            if error := _refusal(event_id, outcome, number):
+                raise error
+        return await room.where(event_id, subject)
+
+    async def revoke(self, event_id: str, subject: str, reason: str, noted: Noted) -> Standing:
+        """End the fan's place, call or admission; what it was. The fan is told `reason`.
+
+        From then on the gate refuses the fan's pass. Raises NotFound when there is nothing.
+        """
+        room = self._room
+        standing = await room.where(event_id, subject)
+        if standing.kind == "none":
+            raise NotFound(f"{subject} has nothing here")
+        held = standing.admission
+        place = standing.number if standing.kind == "waiting" else held.place if held else 0
+        facts = {"subject": subject, "state": standing.kind, "place": place, "reason": reason}
+        note = noted(REVOKED, facts)
+        await room.rooms.revoke(event_id, subject, place=place, reason=reason, note=note)
+        epoch, floor = await room.at(event_id)
+        ends = room.store.revoke(
+            event_id, epoch, floor, subject, reason=reason, keep_ms=TELL_REVOKED_MS
+        )
+        await room.guarded(event_id, ends)
+        await self._tell(event_id, subject)
+        return standing
+
+    async def _tell(self, event_id: str, subject: str) -> None:
+        """The fan's tabs here at once, those on other nodes by the log; and the operator."""
+        self._room.hub.look_again(event_id)
+        await self._room.hub.push(event_id, subject)
+
+    async def _may_call(self, event_id: str, subject: str, place: int) -> Call:
+        """The call to be, unless this node's copy says already that it will be refused."""
+        view = await self._room.hub.view(event_id)
+        room, counts = view.room, view.counts
+        busy = counts.calling + counts.called + counts.active
+        outcome = ""
+        if room.stopped:
+            outcome = "stopped"
+        elif view.now_ms < room.opens_at_ms:
+            outcome = "early"
+        elif busy >= room.max_active:
+            outcome = "full"
+        number = room.opens_at_ms if outcome == "early" else room.max_active
+        if error := _refusal(event_id, outcome, number):
+            raise error
+        return Call(subject, Admission(new_id("ad"), place, view.now_ms, "skip"))
+
+
+def _refusal(event_id: str, outcome: str, number: int) -> AppError | None:
+    """What skip.lua refuses; None when the fan has a turn."""
+    match outcome:
+        case "stopped":
+            return SaleStopped(event_id)
+        case "early":
+            return NotOpen(number)
+        case "full":
+            return CapReached(number)
+    return None
