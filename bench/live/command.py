@@ -18,7 +18,7 @@ from bench.benchmark import Benchmark
 from bench.live import machine, measure, tables
 from bench.live.load import TooSlow
 from bench.live.measure import Delivery, Plan, Site
-from bench.live.servers import SSE_STARLETTE, Floor, Nchan, Rate, Server, Way
+from bench.live.servers import HUB, SSE_STARLETTE, Floor, Nchan, Rate, Server, Way
 
 MAX_CLIENTS = 19_000  # a server's process may open 20,000 files on a small machine
 FEW = 5_000  # with fewer clients, messages come more often, so that there is something to count
@@ -96,7 +96,7 @@ def _setting(options: Sequence[str]) -> Iterator[Setting]:
             print("No figures of live delivery: the load clients are C, and there is no cc here.")
             yield args, [], Site(folder, folder)
             return
-        servers: list[Server] = [Nchan(), SSE_STARLETTE, Floor(programs["floor"])]
+        servers: list[Server] = [HUB, Nchan(), SSE_STARLETTE, Floor(programs["floor"])]
         chosen = [server for server in servers if _wanted(server, args.only)]
         os.sched_setaffinity(0, machine.OTHER_CORES)
         try:

@@ -205,4 +205,5 @@ http {{
 }}
 """
 
+HUB = PythonServer("hub", {"sse": "/sse", "ws": "/ws"}, "bench.live.hub_server")
 SSE_STARLETTE = PythonServer("sse-starlette", {"sse": "/sse"}, "bench.live.sse_starlette_server")
