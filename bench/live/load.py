@@ -19,7 +19,8 @@ from bench.live.servers import Way
 CLIENTS_A_PROCESS = 18_000  # of the 20,000 files that a process may open on a small machine
 FIRST_SOURCE, SOURCES = 10, 8  # 127.0.0.x; c/clients.c takes eight addresses a process
 ANSWER_TIMEOUT_S = 120.0
-SETTLED_S = 0.5  # without a message: all that was published has come
+LOOK_S = 0.5  # between two looks at whether all has come
+SILENT_S = 5.0  # without a message: no more will come
 SETTLE_TIMEOUT_S = 60.0
 
 
@@ -39,6 +40,13 @@ class Arrivals:
     cpu_s: float  # of the client processes, since they started
     deliveries: dict[int, tuple[int, int]]  # stamp -> clients it reached, last arrival
     latency_us: Counter[int]  # at most that many -> messages
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether what reached one client reached all."""
+        return bool(self.deliveries) and all(
+            clients >= self.open for clients, _ in self.deliveries.values()
+        )
 
     @property
     def last_ms(self) -> list[float]:
@@ -97,15 +105,18 @@ class Load:
         return Arrivals(**sums, deliveries=deliveries, latency_us=latency_us)
 
     def settled(self) -> Arrivals:
-        """The report once nothing has come for SETTLED_S."""
-        deadline = time.monotonic() + SETTLE_TIMEOUT_S
-        report = self.report()
-        while time.monotonic() < deadline:
-            time.sleep(SETTLED_S)
-            report, before = self.report(), report
-            if report.messages == before.messages:
-                break
-        return report
+        """The report once every message has reached everybody, or nothing comes any more."""
+        ends = time.monotonic() + SETTLE_TIMEOUT_S
+        silent_since, before = time.monotonic(), -1
+        while True:
+            time.sleep(LOOK_S)
+            report, now = self.report(), time.monotonic()
+            if report.messages != before:
+                silent_since, before = now, report.messages
+            elif report.is_complete or now - silent_since > SILENT_S:
+                return report
+            if now > ends:
+                return report
 
     def _shared(self, command: str, count: int) -> list[Any]:
         """`count` spread over the processes."""

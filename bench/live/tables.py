@@ -8,7 +8,15 @@ from statistics import fmean
 from bench.live.measure import Delivery, Stalled, Storm
 from bench.live.servers import Way
 
-OURS = "hub"
+OURS, FLOOR = "hub", "floor"
+RATIOS = (
+    ("message", "message_us"),
+    ("memory", "idle_bytes"),
+    ("p50", "p50_ms"),
+    ("p99", "p99_ms"),
+    ("last p50", "last_p50_ms"),
+    ("last p99", "last_p99_ms"),
+)
 Run = tuple[str, Way]
 
 DELIVERY_HEAD = (
@@ -58,30 +66,24 @@ def storm_row(run: Run, seen: Storm) -> str:
 def ratios(seen: Mapping[Run, Sequence[Delivery]]) -> list[str]:
     """Ours to each other server that went the same way; below 1 is less. Runs are averaged."""
     lines = []
-    for way in ("sse", "ws"):
-        ours = seen.get((OURS, way))
-        if not ours:
-            continue
-        costs = [run.message_us for run in ours]
-        lines.append(
-            f"hub {way}: {len(ours)} runs, {min(costs):.2f} to {max(costs):.2f} µs a message"
-        )
-        for (name, other_way), theirs in seen.items():
-            if name != OURS and other_way == way:
-                lines.append(f"  to {name:16}" + _compared(ours, theirs))
+    for (name, way), theirs in seen.items():
+        ours = seen.get((OURS, way), ())
+        if name == OURS and ours:
+            costs = [run.message_us for run in ours]
+            lines.append(
+                f"{label((name, way))}: {len(ours)} runs, {min(costs):.2f} to {max(costs):.2f} µs"
+            )
+        elif name == FLOOR and ours:
+            share = fmean(run.message_us for run in theirs) / fmean(run.message_us for run in ours)
+            lines.append(f"  {share:.0%} of its time is what the floor needs")
+        elif ours:
+            lines.append(f"  to {label((name, way)):18}" + _compared(ours, theirs))
     return lines
 
 
 def _compared(ours: Sequence[Delivery], theirs: Sequence[Delivery]) -> str:
     parts = []
-    for what, name in (
-        ("message", "message_us"),
-        ("memory", "idle_bytes"),
-        ("idle", "idle_us"),
-        ("p99", "p99_ms"),
-        ("last p50", "last_p50_ms"),
-        ("last p99", "last_p99_ms"),
-    ):
+    for what, name in RATIOS:
         below = fmean(getattr(run, name) for run in theirs)
         if below > 0:
             parts.append(f"{what} {fmean(getattr(run, name) for run in ours) / below:.2f}")
