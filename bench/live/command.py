@@ -12,6 +12,7 @@ import os
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from bench.benchmark import Benchmark
@@ -24,48 +25,45 @@ MAX_CLIENTS = 19_000  # a server's process may open 20,000 files on a small mach
 FEW = 5_000  # with fewer clients, messages come more often, so that there is something to count
 FEW_RATE, MANY_RATE = Rate(every_ms=200), Rate(every_ms=1000)
 
-Setting = tuple[argparse.Namespace, list[Server], Site]
+Measurement = Callable[[argparse.Namespace, Sequence[Server], Site], None]
 
 
-def delivery(options: Sequence[str]) -> None:
-    with _setting(options) as (args, servers, site):
-        for clients in args.clients:
-            rate = FEW_RATE if clients < FEW else MANY_RATE
-            plan = Plan(clients, args.seconds, args.idle_seconds, rate)
-            print(f"\n{clients:,} clients, {rate.size} bytes every {rate.every_ms} ms")
-            print(tables.DELIVERY_HEAD)
-            seen: dict[tables.Run, list[Delivery]] = defaultdict(list)
-            for server, way in _back_to_the_first(_runs(servers)):
-                run = (server.name, way)
-                with _named_when_too_slow(run):
-                    seen[run].append(measure.delivery(server, way, plan, site))
-                    print(tables.delivery_row(run, seen[run][-1]), flush=True)
-            print("\n".join(tables.ratios(seen)), flush=True)
+def delivery(args: argparse.Namespace, servers: Sequence[Server], site: Site) -> None:
+    for clients in args.clients:
+        rate = FEW_RATE if clients < FEW else MANY_RATE
+        plan = Plan(clients, args.seconds, args.idle_seconds, rate)
+        print(f"\n{clients:,} clients, {rate.size} bytes every {rate.every_ms} ms")
+        print(tables.DELIVERY_HEAD)
+        seen: dict[tables.Run, list[Delivery]] = defaultdict(list)
+        for server, way in _back_to_the_first(_runs(servers)):
+            run = (server.name, way)
+            with _named_when_too_slow(run):
+                seen[run].append(measure.delivery(server, way, plan, site))
+                print(tables.delivery_row(run, seen[run][-1]), flush=True)
+        print("\n".join(tables.ratios(seen)), flush=True)
 
 
-def stalled(options: Sequence[str]) -> None:
-    with _setting(options) as (args, servers, site):
-        rate = measure.STALLED_RATE
-        plan = Plan(min(args.clients), args.seconds, args.idle_seconds, rate)
-        print(
-            f"\n{plan.clients:,} clients and 1 % who never read, "
-            f"{rate.size:,} bytes every {rate.every_ms} ms\n{tables.STALLED_HEAD}"
-        )
-        for server, way in _runs([server for server in servers if server.name != "floor"]):
-            if way == "sse" and server.name != SSE_STARLETTE.name:
-                with _named_when_too_slow((server.name, way)):
-                    row = measure.stalled(server, way, plan, site)
-                    print(tables.stalled_row((server.name, way), row), flush=True)
-
-
-def storm(options: Sequence[str]) -> None:
-    with _setting(options) as (args, servers, site):
-        plan = Plan(max(args.clients), 0, 0, MANY_RATE)
-        print(f"\n{plan.clients:,} clients come back at once\n{tables.STORM_HEAD}")
-        for server, way in _runs(servers):
+def stalled(args: argparse.Namespace, servers: Sequence[Server], site: Site) -> None:
+    rate = measure.STALLED_RATE
+    plan = Plan(min(args.clients), args.seconds, args.idle_seconds, rate)
+    print(
+        f"\n{plan.clients:,} clients and 1 % who never read, "
+        f"{rate.size:,} bytes every {rate.every_ms} ms\n{tables.STALLED_HEAD}"
+    )
+    for server, way in _runs([server for server in servers if server.name != "floor"]):
+        if way == "sse" and server.name != SSE_STARLETTE.name:
             with _named_when_too_slow((server.name, way)):
-                row = measure.storm(server, way, plan, site)
-                print(tables.storm_row((server.name, way), row), flush=True)
+                row = measure.stalled(server, way, plan, site)
+                print(tables.stalled_row((server.name, way), row), flush=True)
+
+
+def storm(args: argparse.Namespace, servers: Sequence[Server], site: Site) -> None:
+    plan = Plan(max(args.clients), 0, 0, MANY_RATE)
+    print(f"\n{plan.clients:,} clients come back at once\n{tables.STORM_HEAD}")
+    for server, way in _runs(servers):
+        with _named_when_too_slow((server.name, way)):
+            row = measure.storm(server, way, plan, site)
+            print(tables.storm_row((server.name, way), row), flush=True)
 
 
 def _parsed(options: Sequence[str]) -> argparse.Namespace:
@@ -84,8 +82,7 @@ def _counts(text: str) -> list[int]:
     return counts
 
 
-@contextlib.contextmanager
-def _setting(options: Sequence[str]) -> Iterator[Setting]:
+def _prepared(measurement: Measurement, options: Sequence[str]) -> None:
     """Programs built, what is missing said, this process off the server's core."""
     args = _parsed(options)
     ours = os.sched_getaffinity(0)
@@ -93,14 +90,13 @@ def _setting(options: Sequence[str]) -> Iterator[Setting]:
         folder = Path(name)
         programs = machine.compiled(folder)
         if not programs:
-            print("No figures of live delivery: the load clients are C, and there is no cc here.")
-            yield args, [], Site(folder, folder)
+            print("Without figures of live delivery: its clients are C, and there is no cc here.")
             return
-        servers: list[Server] = [HUB, Nchan(), SSE_STARLETTE, Floor(programs["floor"])]
-        chosen = [server for server in servers if _wanted(server, args.only)]
+        servers = [HUB, Nchan(), SSE_STARLETTE, Floor(programs["floor"])]
         os.sched_setaffinity(0, machine.OTHER_CORES)
         try:
-            yield args, chosen, Site(programs["clients"], folder)
+            chosen = [server for server in servers if _wanted(server, args.only)]
+            measurement(args, chosen, Site(programs["clients"], folder))
         finally:
             os.sched_setaffinity(0, ours)
 
@@ -130,8 +126,8 @@ def _named_when_too_slow(run: tables.Run) -> Iterator[None]:
         print(f"{tables.label(run):18} gave up: its clients waited too long")
 
 
-def _benchmark(run: Callable[[Sequence[str]], None], about: str) -> Benchmark:
-    return Benchmark(f"live {run.__name__}", about, run)
+def _benchmark(measurement: Measurement, about: str) -> Benchmark:
+    return Benchmark(f"live {measurement.__name__}", about, partial(_prepared, measurement))
 
 
 BENCHMARKS = (

@@ -12,7 +12,7 @@
  *     storm           drops all connections and asks for all anew at once; answers when all are open
  *     await           answers when all have been ended since the last reset, and all are open again
  *     reset           forgets what was counted
- *     report          what was counted since
+ *     report          what was counted since; `open` are those who read
  *
  * The process ends when its input does.
  */
@@ -134,7 +134,8 @@ static void report(void)
                    (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
     printf("{\"open\":%zu,\"ended_stalled\":%zu,\"messages\":%llu,\"bytes\":%llu,"
            "\"refused\":%llu,\"closed\":%llu,\"cpu_s\":%.6f,",
-           open_count, ended_stalled, (unsigned long long)tally.messages,
+           open_count - (wanted - stalled_from - ended_stalled), ended_stalled,
+           (unsigned long long)tally.messages,
            (unsigned long long)tally.bytes, (unsigned long long)tally.refused,
            (unsigned long long)tally.closed, cpu_s);
     tally_print();
