@@ -3,56 +3,18 @@
 import asyncio
 import contextlib
 import signal
-import time
 
 import httpx
-import orjson
 import pytest
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
+
+from tests.running import LIMIT_S, Stream, client_of, close_code, cookies_of, settled, until
 
 STREAMS, SOCKETS = 12, 6
 COME_BACK = 4000
-LIMIT_S = 60
 LONG_DRAIN_S = 50
 MIN_SPREAD_S = 0.3
 BODY = b'{"slip":null}'
-
-
-class Stream:
-    """One reader of the seat map's stream; knows when and for when it was told to come back."""
-
-    def __init__(self, client: httpx.AsyncClient, event_id: str, after: str = "") -> None:
-        self.opened, self.position = asyncio.Event(), after
-        self.back_at_s: float | None = None
-        self._client, self._path = client, f"/events/{event_id}/seats/stream"
-        self.task = asyncio.create_task(self._read())
-
-    async def opens(self) -> None:
-        """Wait for the first event, or raise what kept it away."""
-        waiting = asyncio.ensure_future(self.opened.wait())
-        ended = {waiting, self.task}
-        await asyncio.wait(ended, timeout=LIMIT_S, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
-        if self.task.done():
-            self.task.result()
-        assert self.opened.is_set()
-
-    async def _read(self) -> None:
-        headers = {"last-event-id": self.position} if self.position else {}
-        async with self._client.stream("GET", self._path, headers=headers) as reply:
-            assert reply.status_code == 200, await reply.aread()
-            event = ""
-            async for line in reply.aiter_lines():
-                name, _, value = line.partition(": ")
-                if name == "event":
-                    event = value
-                elif name == "id":
-                    self.position = value
-                elif name == "data" and event == "bye":
-                    self.back_at_s = time.monotonic() + orjson.loads(value)["retryMs"] / 1000
-                if name == "data":
-                    self.opened.set()
 
 
 @contextlib.asynccontextmanager
@@ -61,44 +23,20 @@ async def live_clients(url, streamed, queued):
     async with contextlib.AsyncExitStack() as stack:
 
         async def fan():
-            client = httpx.AsyncClient(base_url=url, timeout=LIMIT_S, verify=False)
-            return await stack.enter_async_context(client)
+            return await stack.enter_async_context(client_of(url))
 
         streams = [Stream(await fan(), streamed) for _ in range(STREAMS)]
         sockets = []
         for _ in range(SOCKETS):
             client = await fan()
             await client.post(f"/events/{queued}/queue", json={})
-            cookie = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
             address = url.replace("http", "ws") + f"/events/{queued}/queue/socket"
-            socket = connect(address, additional_headers={"cookie": cookie}, compression=None)
+            socket = connect(address, additional_headers=cookies_of(client), compression=None)
             sockets.append(await stack.enter_async_context(socket))
             await client.aclose()
         for stream in streams:
-            await stream.opens()
+            await stream.hears()
         yield streams, sockets
-
-
-async def settled(url, *events):
-    """Wait until each worker has the events' live state: nodes that start together repair it,
-    and whoever is second answers 503 meanwhile. Connections of twenty reach both."""
-    in_a_row = 0
-    async with asyncio.timeout(LIMIT_S):
-        while in_a_row < 20:
-            async with httpx.AsyncClient(base_url=url, timeout=LIMIT_S, verify=False) as client:
-                paths = [
-                    f"/events/{event}/{what}" for event in events for what in ("seats", "queue")
-                ]
-                replies = [await client.get(path) for path in paths]
-            good = all(reply.status_code == 200 for reply in replies)
-            in_a_row = in_a_row + 1 if good else 0
-
-
-async def close_code(socket) -> int:
-    with contextlib.suppress(ConnectionClosed):
-        while True:
-            await socket.recv()
-    return socket.close_code
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -118,32 +56,32 @@ async def test_every_client_is_told_to_come_back_at_a_time_of_its_own(workers, o
     assert max(times_s) - min(times_s) > MIN_SPREAD_S
 
 
-async def test_after_a_restart_a_stream_goes_on_where_it_was(onsale, make_sale, until, browser):
+async def test_after_a_restart_a_stream_goes_on_where_it_was(onsale, make_sale, fan_of):
     event_id = await make_sale()
     server = onsale(workers=2)
     await settled(server.url, event_id)
-    first = Stream(await browser(server.url), event_id)
-    await first.opens()
+    first = Stream(await fan_of(server.url), event_id)
+    await first.hears()
     server.send(signal.SIGHUP)
     await asyncio.wait_for(first.task, LIMIT_S)
     assert first.back_at_s is not None
     await until(lambda: "all workers restarted" in server.said())
-    second = Stream(await browser(server.url), event_id, after=first.position)
-    fan = await browser(server.url)
+    second = Stream(await fan_of(server.url), event_id, after=first.position)
+    fan = await fan_of(server.url)
     await fan.post(f"/events/{event_id}/queue", json={})
     held = await fan.post(f"/events/{event_id}/holds", json={"ticketIds": [f"{event_id}-3"]})
     assert held.status_code == 201
-    await second.opens()
+    await second.hears()
     epoch, version = first.position.split(":")
     assert second.position == f"{epoch}:{int(version) + 1}"  # the next change, no snapshot before
     second.task.cancel()
 
 
 async def test_while_it_drains_an_open_connection_hears_503_and_that_it_was_the_last(
-    onsale, browser, until
+    onsale, fan_of
 ):
     server = onsale(drain_s=LONG_DRAIN_S)
-    client, other = await browser(server.url), await browser(server.url)
+    client, other = await fan_of(server.url), await fan_of(server.url)
     assert (await client.get("/health/ready")).status_code == 200
     assert (await other.get("/health/live")).status_code == 200
     server.send(signal.SIGTERM)
@@ -155,10 +93,10 @@ async def test_while_it_drains_an_open_connection_hears_503_and_that_it_was_the_
     assert await server.ends() == 0  # well before the drain's end, since everybody has left
 
 
-async def test_a_request_under_way_is_finished(onsale, make_sale, browser):
+async def test_a_request_under_way_is_finished(onsale, make_sale, fan_of):
     event_id = await make_sale()
     server = onsale(drain_s=0.1)
-    asking = await browser(server.url)
+    asking = await fan_of(server.url)
     await asking.get("/")
     drained = asyncio.Event()
 

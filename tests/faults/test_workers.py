@@ -4,54 +4,19 @@ import asyncio
 import os
 import re
 import signal
-from collections import Counter
 
 import httpx
 import pytest
 
-STEADY_CLIENTS = 6
-LIMIT_S = 60
+from tests.running import LIMIT_S, STEADY_CLIENTS, Steady, alive, client_of, until
 
 
-class Steady:
-    """Clients that ask without a pause, half of them on one connection for as long as it lasts."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self.statuses: Counter = Counter()
-        self.failures: list[Exception] = []
-
-    async def __aenter__(self):
-        self._tasks = [
-            asyncio.create_task(self._ask(kept=n % 2 == 0)) for n in range(STEADY_CLIENTS)
-        ]
-        return self
-
-    async def __aexit__(self, *_):
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _ask(self, *, kept: bool) -> None:
-        limits = httpx.Limits(max_keepalive_connections=1 if kept else 0)
-        async with httpx.AsyncClient(
-            base_url=self._url, timeout=LIMIT_S, verify=False, limits=limits
-        ) as client:
-            while True:
-                try:
-                    reply = await client.get("/health/live")
-                except httpx.HTTPError as exc:
-                    self.failures.append(exc)
-                else:
-                    self.statuses[reply.status_code] += 1
-
-
-async def test_connections_spread_over_the_workers_and_one_scrape_tells_of_all(onsale, browser):
+async def test_connections_spread_over_the_workers_and_one_scrape_tells_of_all(onsale, fan_of):
     server = onsale(workers=2)
-    client = await browser(server.url)
+    client = await fan_of(server.url)
     before = gauge((await client.get("/metrics")).text, "process_open_fds")
     for _ in range(40):
-        await (await browser(server.url)).get("/health/live")  # and keep the connection
+        await (await fan_of(server.url)).get("/health/live")  # and keep the connection
     text = (await client.get("/metrics")).text
     after = gauge(text, "process_open_fds")
     assert set(before) == set(after) == {"0", "1"}
@@ -59,14 +24,14 @@ async def test_connections_spread_over_the_workers_and_one_scrape_tells_of_all(o
     assert all(after[worker] >= before[worker] + 5 for worker in after)
 
 
-async def test_a_killed_worker_is_replaced_and_nobody_is_refused(onsale, until, alive):
+async def test_a_killed_worker_is_replaced_and_nobody_is_refused(onsale):
     server = onsale(workers=2)
     victim, other = server.workers()
     async with Steady(server.url) as steady:
         await until(lambda: steady.statuses[200] > 20)
         os.kill(victim, signal.SIGKILL)
         await until(lambda: not alive(victim) and len(server.workers()) == 2, "replaced")
-        async with httpx.AsyncClient(base_url=server.url, timeout=LIMIT_S, verify=False) as client:
+        async with client_of(server.url) as client:
             await until_all_up(client, 2)
         seen = steady.statuses[200]
         await until(lambda: steady.statuses[200] > seen + 50)
@@ -79,7 +44,7 @@ async def test_a_killed_worker_is_replaced_and_nobody_is_refused(onsale, until, 
     assert "was killed by signal 9 and is replaced" in server.said()
 
 
-async def test_a_restart_by_sighup_loses_no_request(onsale, until):
+async def test_a_restart_by_sighup_loses_no_request(onsale):
     server = onsale(workers=2)
     before = set(server.workers())
     async with Steady(server.url) as steady:
@@ -95,22 +60,18 @@ async def test_a_restart_by_sighup_loses_no_request(onsale, until):
     assert await server.ends() == 0
 
 
-async def test_a_worker_that_is_asked_to_stop_is_replaced_while_it_drains(
-    onsale, until, alive, browser
-):
+async def test_a_worker_that_is_asked_to_stop_is_replaced_while_it_drains(onsale, fan_of):
     server = onsale(workers=2, drain_s=LIMIT_S)
     leaving, other = server.workers()
     for _ in range(20):  # connections that stay keep either worker from ending
-        await (await browser(server.url)).get("/health/live")
+        await (await fan_of(server.url)).get("/health/live")
     os.kill(leaving, signal.SIGTERM)
     await until(lambda: len(server.workers()) == 3, "the next one starts")
     assert alive(leaving)
     assert alive(other)
 
 
-async def test_workers_end_when_their_supervisor_is_killed_and_the_port_is_free(
-    onsale, until, alive
-):
+async def test_workers_end_when_their_supervisor_is_killed_and_the_port_is_free(onsale):
     server = onsale(workers=2)
     workers = server.workers()
     server.send(signal.SIGKILL)
@@ -128,7 +89,7 @@ async def test_a_port_in_use_is_told_in_one_line(workers, onsale):
     assert refused.said() == (
         "onsale: cannot listen: Address already in use. ONSALE_PORT sets another port\n"
     )
-    async with httpx.AsyncClient(base_url=server.url) as client:
+    async with client_of(server.url) as client:
         assert (await client.get("/health/ready")).status_code == 200
 
 
@@ -136,7 +97,7 @@ async def test_two_starts_in_a_row_with_stores_of_its_own(onsale, tmp_path):
     port = 0
     for _ in range(2):
         server = onsale(workers=2, own_stores=True, data_dir=tmp_path / "stores", port=port)
-        async with httpx.AsyncClient(base_url=server.url) as client:
+        async with client_of(server.url) as client:
             assert (await client.get("/health/dependencies")).status_code == 200
         server.send(signal.SIGTERM)
         assert await server.ends() == 0
