@@ -16,7 +16,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 WORKERS ?= 2
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: run test check format bench soak lock set-up help
+.PHONY: run test check format texts bench soak lock set-up help
 .DEFAULT_GOAL := help
 
 run: $(RUN)  ## start Onsale with its own PostgreSQL and Valkey; data stays in .onsale/
@@ -34,6 +34,9 @@ check: set-up  ## lint, format, types, and which way imports point
 format: set-up  ## put the code in the house format, and mend what a tool can mend
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+texts: set-up  ## bring the message catalogues up to date with the texts in code and pages
+	@$(BIN)/python -m app.pages.texts
 
 bench: set-up  ## figures of the hot paths on this machine
 	@exec $(BIN)/python -m bench $(ARGS)

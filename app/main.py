@@ -25,6 +25,7 @@ from app.catalogue.web import CatalogueWeb
 from app.checkout.service import Checkout
 from app.crew import Crew
 from app.health import Health
+from app.pages.language import Languages
 from app.pages.web import Pages
 from app.payments.gateway import SandboxGateway
 from app.routes import Services, every_route, exception_handlers
@@ -129,6 +130,8 @@ def _build(
         free=free,
         booking=checkout.web.own_booking,
         require_operator=admin.require_operator,
+        room=room,
+        secure=secure,
         demo=settings.demo,
         crowd=frozenset({demo.CROWD_EVENT} if settings.demo and settings.crowd else ()),
     )
@@ -159,7 +162,7 @@ def _application(services: Services, keys: Keys, settings: Settings) -> Starlett
             services.health.started = True
             yield
 
-    return Starlette(
+    app = Starlette(
         routes=every_route(services),
         exception_handlers=exception_handlers(),
         middleware=[
@@ -173,3 +176,5 @@ def _application(services: Services, keys: Keys, settings: Settings) -> Starlett
         ],
         lifespan=lifespan,
     )
+    app.state.languages = Languages(pseudo=settings.env != "production")
+    return app

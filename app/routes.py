@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from starlette.exceptions import HTTPException
-from starlette.routing import BaseRoute, Mount
-from starlette.staticfiles import StaticFiles
+from starlette.routing import BaseRoute, Route
 
 from app import openapi
 from app.admin.service import Admin
@@ -22,6 +20,7 @@ from app.admin.shops import ShopsAdmin
 from app.catalogue.web import CatalogueWeb
 from app.checkout.service import Checkout
 from app.health import Health
+from app.pages.assets import assets
 from app.pages.render import as_page
 from app.pages.web import Pages
 from core.edge import on_app_error, on_bug, on_http_error
@@ -33,8 +32,6 @@ from waiting_room.keyring import KeyRing
 from waiting_room.service import WaitingRoom
 from waiting_room.shops.web import ShopsWeb
 from waiting_room.web import QueueWeb
-
-STATIC = Path(__file__).parents[1] / "static"
 
 GATED = {
     ("GET", "/events/{event_id}/seats/stream"),
@@ -96,8 +93,8 @@ def every_route(services: Services) -> list[BaseRoute]:
         *services.shops_admin.routes(),  # /admin/events/{event_id}/shop
         *services.admin.routes(),  # /admin/…, /console/enter/{token}
         *openapi.routes(),  # /openapi.json
-        *services.pages.routes(),  # /, /e/…, /orders/…, /console
-        Mount("/static", StaticFiles(directory=STATIC), name="static"),
+        *services.pages.routes(),  # /, /e/…, /orders/…, /console, /language
+        Route("/static/{path:path}", assets().serve),
     ]
 
 

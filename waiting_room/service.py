@@ -169,8 +169,11 @@ class WaitingRoom:
         return room
 
     async def mode(self, event_id: str) -> str:
-        """From the node's copy."""
-        return (await self.hub.view(event_id)).room.mode
+        return (await self.copied(event_id)).mode
+
+    async def copied(self, event_id: str) -> RoomSettings:
+        """The settings in the node's copy: at most a round old, and no query."""
+        return (await self.hub.view(event_id)).room
 
     async def straight_in(self, event_id: str) -> bool:
         """Whether who waits need not wait any more: the room is off, and the sale not stopped."""

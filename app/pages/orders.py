@@ -10,7 +10,8 @@ import segno
 from markupsafe import Markup
 
 from app.catalogue.model import Event
-from app.pages.words import calendar_moment, money
+from app.pages.language import Language
+from app.pages.words import N_, calendar_moment
 
 EVENT_MS = 3 * 3600 * 1000  # how long the calendar entry lasts: the end is not known
 SHORT_ID_CHARACTERS = 8
@@ -19,25 +20,31 @@ SHORT_ID_CHARACTERS = 8
 STATUS = {
     "pending": (
         "warn",
-        "Payment under way",
-        "The bank has not answered yet. The seats are yours until it does. You may close this "
-        "page: it shows the outcome whenever you come back.",
+        N_("Payment under way"),
+        N_(
+            "The bank has not answered yet. The seats are yours until it does. You may close this "
+            "page: it shows the outcome whenever you come back."
+        ),
     ),
-    "confirmed": ("good", "Confirmed", "You are going. Show one code per person at the door."),
+    "confirmed": (
+        "good",
+        N_("Confirmed"),
+        N_("You are going. Show one code per person at the door."),
+    ),
     "cancelled": (
         "bad",
-        "Cancelled",
-        "This order was not completed. Nothing was charged, and the seats are free again.",
+        N_("Cancelled"),
+        N_("This order was not completed. Nothing was charged, and the seats are free again."),
     ),
     "revoked": (
         "bad",
-        "Revoked",
-        "This order was taken back after it was confirmed. What was charged is refunded.",
+        N_("Revoked"),
+        N_("This order was taken back after it was confirmed. What was charged is refunded."),
     ),
 }
 
 
-def order_view(document: Mapping[str, Any]) -> dict[str, object]:
+def order_view(document: Mapping[str, Any], words: Language) -> dict[str, object]:
     """From the booking as `GET /bookings/{id}` gives it."""
     status, currency = document["status"], document["currency"]
     tone, headline, text = STATUS[status]
@@ -48,34 +55,34 @@ def order_view(document: Mapping[str, Any]) -> dict[str, object]:
         "booking_id": document["bookingId"],
         "short_id": document["bookingId"].partition("_")[2][:SHORT_ID_CHARACTERS].upper(),
         "tone": tone,
-        "headline": headline,
-        "text": text,
+        "headline": words.t(headline),
+        "text": words.t(text),
         "confirmed": status == "confirmed",
         "ended": ended,
         "unsettled": not ended and codes < len(tickets),
         "looks": f"{status}-{codes}",  # the page reloads when this changes
-        "no_code": "No entry" if ended else "The code appears here in a moment",
+        "no_code": words.t("No entry") if ended else words.t("The code appears here in a moment"),
         "email": document["email"],
-        "total": money(document["totalMinor"], currency),
-        "tickets": [_ticket_view(ticket, currency) for ticket in tickets],
+        "total": words.money(document["totalMinor"], currency),
+        "tickets": [_ticket_view(ticket, currency, words) for ticket in tickets],
     }
 
 
-def _ticket_view(ticket: Mapping[str, Any], currency: str) -> dict[str, object]:
+def _ticket_view(ticket: Mapping[str, Any], currency: str, words: Language) -> dict[str, object]:
     code = ticket["entryCode"]
     place = {name: ticket[name] for name in ("section", "row", "seat")}
     return place | {
-        "price": money(ticket["priceMinor"], currency),
-        "qr": qr_svg(code) if code else None,
+        "price": words.money(ticket["priceMinor"], currency),
+        "qr": qr_svg(code, words.t("Entry code")) if code else None,
     }
 
 
-def qr_svg(code: str) -> Markup:
+def qr_svg(code: str, title: str) -> Markup:
     """Black on white whatever the theme: gates read it from a dark phone too."""
     out = io.BytesIO()
     segno.make(code, error="m", micro=False).save(
         out, kind="svg", xmldecl=False, svgns=False, omitsize=True, border=2, light="#ffffff",
-        title="Entry code", svgclass=None, lineclass=None,
+        title=title, svgclass=None, lineclass=None,
     )  # fmt: skip
     return Markup(out.getvalue().decode())  # noqa: S704 (drawn by segno, the code is not in it)
 

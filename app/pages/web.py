@@ -2,15 +2,17 @@
 
 GET /                                 search and events
 GET /e/{eventId}                      facts, prices, the one button
-GET /e/{eventId}/queue                sets the visitor cookie: a socket can't
-GET /e/{eventId}/seats                likewise
+GET, POST /e/{eventId}/queue          app/pages/queue_page.py
+GET /e/{eventId}/seats                sets the visitor cookie
 GET /orders/{bookingId}               one's own only, else 404
 GET /orders/{bookingId}/calendar.ics
 GET /console?event=                   401 without a console session
+POST /language                        to, back: the language chosen by hand; 303 back
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -26,17 +28,23 @@ from app.catalogue.model import Event, Found, Search
 from app.catalogue.policy import parse_instant
 from app.catalogue.store import Catalogue
 from app.pages.covers import cover
+from app.pages.forms import read_form
+from app.pages.language import COOKIE, Language, language_of, languages_of
 from app.pages.orders import calendar, order_view
+from app.pages.queue_page import QueuePage
 from app.pages.render import NO_STORE, page
-from app.pages.words import Sale, Truth, money, truth, when
+from app.pages.words import N_, Sale, Truth, truth
 from core.errors import AppError, BadRequest, NotFound
 from core.ids import EVENT_ID, is_id
 from core.visitor import known_visitor, visitor_of
+from waiting_room.service import WaitingRoom
 
 CARDS = 12
 MAX_SALES = 100  # the console lists no more
 MAX_PAGE = 1_000
 MAX_KEYWORD_CHARACTERS = 100
+LANGUAGE_LIFE_S = 365 * 24 * 3600
+LOCAL_ADDRESS = re.compile(r"/[\w./?&=%+~-]{0,500}", re.ASCII)
 
 Numbers = Callable[[str], Awaitable[Mapping[str, Any]]]  # event id → numbers of its queue
 Free = Callable[[str], Awaitable[int]]  # event id → seats that are available
@@ -44,11 +52,11 @@ Booking = Callable[[str, str], Awaitable[Mapping[str, Any]]]  # booking id, subj
 RequireOperator = Callable[[HTTPConnection], str]  # raises when it is none
 
 TEST_CARDS = (
-    ("tok_approve", "Approved", "pays at once"),
-    ("tok_decline", "Declined", "charges nothing"),
-    ("tok_slow", "Slow", "the bank takes its time"),
-    ("tok_unsure", "Unsure", "pays, but does not answer"),
-    ("tok_unsure_declined", "Unsure, declined", "declines, without an answer"),
+    ("tok_approve", N_("Approved"), N_("pays at once")),
+    ("tok_decline", N_("Declined"), N_("charges nothing")),
+    ("tok_slow", N_("Slow"), N_("the bank takes its time")),
+    ("tok_unsure", N_("Unsure"), N_("pays, but does not answer")),
+    ("tok_unsure_declined", N_("Unsure, declined"), N_("declines, without an answer")),
 )
 NUMBERS = (
     ("present", "Present"),
@@ -78,30 +86,36 @@ class Pages:
         free: Free,
         booking: Booking,
         require_operator: RequireOperator,
+        room: WaitingRoom,
+        secure: bool,
         demo: bool = False,
         crowd: frozenset[str] = frozenset(),
     ) -> None:
         self._catalogue, self._numbers, self._free = catalogue, numbers, free
         self._booking, self._require_operator = booking, require_operator
-        self._demo, self._crowd = demo, crowd
+        self._demo, self._crowd, self._secure = demo, crowd, secure
+        self._queue = QueuePage(room, self._common, self._wanted)
 
     def routes(self) -> list[Route]:
         return [
             Route("/", self.home),
             Route("/e/{event_id}", self.event),
-            Route("/e/{event_id}/queue", self.queue),
+            *self._queue.routes(),
             Route("/e/{event_id}/seats", self.seats),
             Route("/orders/{booking_id}", self.order),
             Route("/orders/{booking_id}/calendar.ics", self.calendar),
             Route("/console", self.console),
+            Route("/language", self.language, methods=["POST"]),
         ]
 
     async def home(self, request: Request) -> Response:
         asked = {name: request.query_params.get(name, "") for name in ("keyword", "start", "end")}
         found = await self._catalogue.search(_search(asked, request.query_params.get("page", "1")))
-        cards = [await self._card(event) for event in found.events]
+        words = language_of(request)
+        cards = [await self._card(event, words) for event in found.events]
         earlier, later = ("/?" + urlencode(asked | {"page": found.page + n}) for n in (-1, 1))
         return page(
+            request,
             "home.html",
             demo=self._demo,
             asked=asked,
@@ -111,29 +125,26 @@ class Pages:
         )
 
     async def event(self, request: Request) -> Response:
-        event = await self._wanted(request)
+        event, words = await self._wanted(request), language_of(request)
         return page(
+            request,
             "event.html",
-            **self._common(event),
-            truth=await self._truth(event),
+            **self._common(event, words),
+            truth=await self._truth(event, words),
             cover=cover(event.event_id),
             hold_minutes=event.hold_ms // 60_000,
         )
 
-    async def queue(self, request: Request) -> Response:
-        event = await self._wanted(request)
-        visitor_of(request)
-        return page("queue.html", **self._common(event))
-
     async def seats(self, request: Request) -> Response:
-        event = await self._wanted(request)
+        event, words = await self._wanted(request), language_of(request)
         visitor_of(request)
-        return page("seats.html", **self._common(event), test_cards=TEST_CARDS)
+        return page(request, "seats.html", **self._common(event, words), test_cards=TEST_CARDS)
 
     async def order(self, request: Request) -> Response:
-        booking = await self._own_booking(request)
+        booking, words = await self._own_booking(request), language_of(request)
         event = await self._catalogue.event(booking["eventId"])
-        return page("order.html", **self._common(event), order=order_view(booking))
+        view = order_view(booking, words)
+        return page(request, "order.html", **self._common(event, words), order=view)
 
     async def calendar(self, request: Request) -> Response:
         booking = await self._own_booking(request)
@@ -148,9 +159,26 @@ class Pages:
         event = next((sale for sale in sales if sale.event_id == chosen), None)
         if event is None and chosen:
             raise NotFound(chosen)
-        common = self._common(event) if event else {"event": None}
-        rows = [_event_view(sale) for sale in sales]
-        return page("console.html", **common, sales=rows, numbers=NUMBERS, charts=CHARTS)
+        words = language_of(request)
+        common = self._common(event, words) if event else {"event": None}
+        rows = [_event_view(sale, words) for sale in sales]
+        return page(request, "console.html", **common, sales=rows, numbers=NUMBERS, charts=CHARTS)
+
+    async def language(self, request: Request) -> Response:
+        """A language the server does not speak changes nothing."""
+        form = await read_form(request)
+        reply = Response(status_code=303, headers={"location": _local(form.get("back", ""))})
+        chosen = languages_of(request).get(form.get("to", ""))
+        if chosen is not None:
+            reply.set_cookie(
+                COOKIE,
+                chosen.tag,
+                max_age=LANGUAGE_LIFE_S,
+                httponly=True,
+                samesite="lax",
+                secure=self._secure,
+            )
+        return reply
 
     async def _wanted(self, request: Request) -> Event:
         event_id = request.path_params["event_id"]
@@ -164,24 +192,24 @@ class Pages:
             raise NotFound(booking_id)
         return await self._booking(booking_id, subject)
 
-    def _common(self, event: Event) -> dict[str, Any]:
+    def _common(self, event: Event, words: Language) -> dict[str, Any]:
         return {
-            "event": _event_view(event),
-            "when": when(event.starts_at_ms, event.venue.time_zone),
+            "event": _event_view(event, words),
+            "when": words.when(event.starts_at_ms, event.venue.time_zone),
             "demo": self._demo,
             "crowd": event.event_id in self._crowd,
         }
 
-    async def _card(self, event: Event) -> dict[str, object]:
+    async def _card(self, event: Event, words: Language) -> dict[str, object]:
         return {
-            "event": _event_view(event),
+            "event": _event_view(event, words),
             "cover": cover(event.event_id),
-            "when": when(event.starts_at_ms, event.venue.time_zone),
-            "from_price": money(event.from_price_minor, event.currency),
-            "truth": await self._truth(event),
+            "when": words.when(event.starts_at_ms, event.venue.time_zone),
+            "from_price": words.money(event.from_price_minor, event.currency),
+            "truth": await self._truth(event, words),
         }
 
-    async def _truth(self, event: Event) -> Truth:
+    async def _truth(self, event: Event, words: Language) -> Truth:
         """The catalogue's part of the truth is shown even when the live part does not answer."""
         sale = Sale(
             mode=event.mode,
@@ -192,7 +220,7 @@ class Pages:
         try:
             numbers, free = await self._numbers(event.event_id), await self._free(event.event_id)
         except AppError:
-            return truth(sale, _now_ms())
+            return truth(sale, _now_ms(), words)
         live = replace(
             sale,
             waiting=numbers["waiting"],
@@ -200,7 +228,13 @@ class Pages:
             paused=numbers["paused"],
             free=free,
         )
-        return truth(live, _now_ms())
+        return truth(live, _now_ms(), words)
+
+
+def _local(address: str) -> str:
+    """An address of ours, or the front page: nobody is sent elsewhere by a form of ours."""
+    ours = LOCAL_ADDRESS.fullmatch(address) and not address.startswith("//")
+    return address if ours else "/"
 
 
 def _now_ms() -> int:
@@ -229,7 +263,7 @@ def _found_view(found: Found, cards: list[dict[str, object]]) -> dict[str, objec
     return {"events": cards, "page": found.page, "pages": found.pages, "total": found.total}
 
 
-def _event_view(event: Event) -> dict[str, object]:
+def _event_view(event: Event, words: Language) -> dict[str, object]:
     return {
         "event_id": event.event_id,
         "title": event.title,
@@ -244,7 +278,7 @@ def _event_view(event: Event) -> dict[str, object]:
                 "category": category.category,
                 "name": category.name,
                 "price_minor": category.price_minor,
-                "price": money(category.price_minor, event.currency),
+                "price": words.money(category.price_minor, event.currency),
             }
             for category in event.price_categories
         ],

@@ -1,26 +1,14 @@
-"""Money, dates and the truth about a sale, in the words of the pages. Pure: time is an argument."""
+"""The truth about a sale, and times of the queue, in words. Pure: time is an argument."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
-SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$"}
+from app.pages.language import Language
+
 FEW_LEFT_SHARE = 0.05
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class When:
-    """A moment in the venue's zone."""
-
-    day: str
-    month: str
-    hour: str
-    short: str
-    long: str
-    iso: str
-    zone: str
+MINUTE_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,80 +37,100 @@ class Truth:
     opens_at_ms: int | None = None
 
 
-def money(minor: int, currency: str) -> str:
-    amount = f"{minor / 100:,.2f}" if minor % 100 else f"{minor // 100:,}"
-    return f"{amount} {SYMBOLS.get(currency, currency)}"
-
-
-def when(at_ms: int, time_zone: str) -> When:
-    at = datetime.fromtimestamp(at_ms / 1000, ZoneInfo(time_zone))
-    return When(
-        day=str(at.day),
-        month=f"{at:%b}",
-        hour=f"{at:%H:%M}",
-        short=f"{at:%a} {at.day} {at:%b}, {at:%H:%M}",
-        long=f"{at:%A} {at.day} {at:%B %Y}, {at:%H:%M}",
-        iso=at.isoformat(),
-        zone=f"{at:%Z}, time of the venue",
-    )
-
-
 def calendar_moment(at_ms: int) -> str:
     """RFC 5545, 3.3.5, form 2: a moment in UTC."""
     return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y%m%dT%H%M%SZ}"
 
 
-def truth(sale: Sale, now_ms: int) -> Truth:
+def truth(sale: Sale, now_ms: int, words: Language) -> Truth:
     """The first of these that holds is what a fan wants to know."""
     if sale.cancelled:
-        return Truth(kind="out", text="cancelled")
+        return Truth(kind="out", text=words.t("cancelled"))
     if now_ms < sale.opens_at_ms:
-        return _soon(sale, now_ms)
+        return _soon(sale, now_ms, words)
     if sale.free == 0:
-        return Truth(kind="out", text="sold out", next="seats", button="Watch for returned seats")
+        button = words.t("Watch for returned seats")
+        return Truth(kind="out", text=words.t("sold out"), next="seats", button=button)
     if sale.waiting or (sale.paused and sale.mode == "on"):
-        return _queue(sale)
+        return _queue(sale, words)
     few = sale.free is not None and sale.free < sale.seats * FEW_LEFT_SHARE
-    return _open(sale.mode, "few left" if few else "")
+    return _open(sale.mode, words.t("few left") if few else "", words)
 
 
-def _open(mode: str, few: str) -> Truth:
+def _open(mode: str, few: str, words: Language) -> Truth:
     """Nobody waits. Where everybody goes through the queue, "no queue" would not be true."""
     if mode == "on":
-        text = few or "queue: nobody waiting"
-        return Truth(kind="open", text=text, next="queue", button="Join the queue", note=LET_IN)
-    text = few or "on sale, no queue"
-    if mode == "auto":
-        return Truth(kind="open", text=text, next="queue", button="Get tickets", note=MAYBE_QUEUE)
-    return Truth(kind="open", text=text, next="seats", button="Choose seats", note=STRAIGHT_IN)
+        text, next_page, button = words.t("queue: nobody waiting"), "queue", "Join the queue"
+        note = words.t("The queue lets fans in at a steady pace. One place per person.")
+    elif mode == "auto":
+        text, next_page, button = words.t("on sale, no queue"), "queue", "Get tickets"
+        note = words.t("Straight to the map while there is room, a queue otherwise.")
+    else:
+        text, next_page, button = words.t("on sale, no queue"), "seats", "Choose seats"
+        note = words.t("No queue: you go straight to the map.")
+    return Truth(kind="open", text=few or text, next=next_page, button=words.t(button), note=note)
 
 
-STRAIGHT_IN = "No queue: you go straight to the map."
-MAYBE_QUEUE = "Straight to the map while there is room, a queue otherwise."
-LET_IN = "The queue lets fans in at a steady pace. One place per person."
-
-
-def _soon(sale: Sale, now_ms: int) -> Truth:
+def _soon(sale: Sale, now_ms: int, words: Language) -> Truth:
     return Truth(
         kind="soon",
-        text=f"opens in {_clock(sale.opens_at_ms - now_ms)}",
+        text=words.t("opens in {time}", time=countdown(sale.opens_at_ms - now_ms, words)),
         next="queue",
-        button="Wait for the opening",
-        note="The next page counts down and joins the queue for you.",
+        button=words.t("Wait for the opening"),
+        note=words.t("The next page counts down and joins the queue for you."),
         opens_at_ms=sale.opens_at_ms,
     )
 
 
-def _queue(sale: Sale) -> Truth:
-    wait = f"about {-(-sale.waiting // sale.per_minute)} min" if sale.per_minute else "not moving"
-    text = f"queue: {wait}, {sale.waiting:,} waiting"
+def _queue(sale: Sale, words: Language) -> Truth:
     kind = "queue"
     if sale.paused:
-        kind, text = "paused", f"queue paused, {sale.waiting:,} waiting"
-    return Truth(kind=kind, text=text, next="queue", button="Join the queue", note=LET_IN)
+        kind, text = "paused", words.t("queue paused, {waiting} waiting", waiting=sale.waiting)
+    elif sale.per_minute:
+        minutes = -(-sale.waiting // sale.per_minute)
+        text = words.t(
+            "queue: about {minutes} min, {waiting} waiting", minutes=minutes, waiting=sale.waiting
+        )
+    else:
+        text = words.t("queue: not moving, {waiting} waiting", waiting=sale.waiting)
+    note = words.t("The queue lets fans in at a steady pace. One place per person.")
+    return Truth(kind=kind, text=text, next="queue", button=words.t("Join the queue"), note=note)
 
 
-def _clock(ms: int) -> str:
-    days, seconds = divmod(-(-ms // 1000), 86_400)
-    head = f"{days} d " if days else ""
-    return f"{head}{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+def countdown(ms: int, words: Language) -> str:
+    """2 d 02:14:09; as `countdown` of static/js/lib/words.js."""
+    days, seconds = divmod(-(-max(0, ms) // 1000), 86_400)
+    clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    return words.t("{days} d {clock}", days=days, clock=clock) if days else clock
+
+
+def interval(low_ms: int | None, high_ms: int | None, words: Language) -> str:
+    """As `interval` of static/js/lib/words.js."""
+    if low_ms is None or high_ms is None:
+        return words.t("not known yet")
+    if high_ms < MINUTE_MS:
+        return words.t("under a minute")
+    low = max(1, low_ms // MINUTE_MS)
+    high = max(low, -(-high_ms // MINUTE_MS))
+    if low == high:
+        return words.t("about {n} min", n=low)
+    return words.t("{low}–{high} min", low=low, high=high)
+
+
+def ordinal(n: int, words: Language) -> str:
+    return words.t(ORDINALS[words.locale.ordinal_form(n)], n=n)
+
+
+def whole_sentence(text: str) -> str:
+    """Words of an operator, to which more is added."""
+    text = text.strip()
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
+def N_(text: str) -> str:  # noqa: N802 (the name that gettext's tools know)
+    """Marks a text for the catalogues where it is only named; `t` says it."""
+    return text
+
+
+BUTTONS = (N_("Join the queue"), N_("Get tickets"), N_("Choose seats"))
+ORDINALS = {"one": N_("{n}st"), "two": N_("{n}nd"), "few": N_("{n}rd"), "other": N_("{n}th")}

@@ -1,7 +1,7 @@
 // The event's one button says what will happen; it follows the sale while the page is open.
 import { call } from "./lib/api.js";
 import { $, $$, say } from "./lib/page.js";
-import { countdown, learn, now, timeOfDay } from "./lib/words.js";
+import { countdown, learn, now, ordinal, number, t, timeOfDay } from "./lib/words.js";
 
 const eventId = document.body.dataset.event;
 const go = $("#go"), note = $("#go-note"), clock = $(".next .clock"), line = $("#sale-line");
@@ -24,12 +24,13 @@ function show(queue) {
   learn(queue.now);
   opensAt = queue.state === "early" ? queue.opensAt : null;
   tick();
-  if (queue.state === "early") button("queue", "Wait for the opening", `Opens at ${timeOfDay(queue.opensAt, false)}. The next page joins the queue for you.`);
-  else if (queue.state === "admitted") button("seats", "Choose seats", "You are in. Your time is running.");
-  else if (queue.state === "called") button("queue", "Your turn: accept", "You were called. Accept before the time runs out.");
-  else if (queue.state === "waiting") button("queue", "Back to your place", `You are in the queue, ${queue.rank} in line.`);
-  else if (queue.mode === "off") button("seats", "Choose seats", "No queue: you go straight to the map.");
-  else if (queue.mode === "auto") button("queue", "Get tickets", "Straight to the map while there is room, a queue otherwise.");
+  if (queue.state === "lobby" || queue.state === "drawing") button("queue", t("Back to the lobby"), t("You are in the draw."));
+  else if (queue.state === "early") button("queue", t("Wait for the opening"), t("Opens at {time}. The next page joins the queue for you.", { time: timeOfDay(queue.opensAt, false) }));
+  else if (queue.state === "admitted") button("seats", t("Choose seats"), t("You are in. Your time is running."));
+  else if (queue.state === "called") button("queue", t("Your turn: accept"), t("You were called. Accept before the time runs out."));
+  else if (queue.state === "waiting") button("queue", t("Back to your place"), t("Your place in the queue: {rank}", { rank: ordinal(queue.rank).join(number(queue.rank)) }));
+  else if (queue.mode === "off") button("seats", t("Choose seats"), t("No queue: you go straight to the map."));
+  else if (queue.mode === "auto") button("queue", t("Get tickets"), t("Straight to the map while there is room, a queue otherwise."));
 }
 
 function button(page, words, why) {
@@ -43,7 +44,7 @@ function button(page, words, why) {
 function tick() {
   clock.hidden = opensAt === null || opensAt <= now();
   if (!clock.hidden) say(clock, countdown(opensAt - now()));
-  if (!clock.hidden) say(line, "Opens in");
+  if (!clock.hidden) say(line, t("Opens in"));
 }
 
 function whenIdle(work) {

@@ -1,33 +1,47 @@
-// The queue page: one state of the queue is shown at a time, each as the server told it.
+// The queue page: one state of the queue is shown at a time, each as the server told it. The page
+// came with the state as it was then; app/pages/queue_view.py says the same to pages without scripts.
 import { call } from "./lib/api.js";
 import { $, $$, remember, remembered, say } from "./lib/page.js";
 import { QueueLink } from "./lib/queue-link.js";
 import { Backoff, sleep } from "./lib/retry.js";
-import { clock, countdown, interval, learn, now, number, ordinal, timeOfDay, sentence } from "./lib/words.js";
+import { countdown, interval, learn, now, number, ordinal, sentence, t, timeOfDay, tn } from "./lib/words.js";
+import { announce, offerSound, ring } from "./queue/turn.js";
 
-const { event: eventId, title } = document.body.dataset;
+const { event: eventId, title, acceptMs } = document.body.dataset;
 const api = `/events/${eventId}/queue`;
 const SLIP = `onsale.slip.${eventId}`, BEST = `onsale.first-rank.${eventId}`;
 const OPENING_SPREAD_MS = 2_000;
 const QUIET_TRIES = 3;
-const PAGE_TITLE = document.title;
+const SPEAK_EVERY_MS = 60_000; // a screen reader hears the rank no more often
+const LISTENING = new Set(["lobby", "drawing", "waiting", "called"]);
+const REASONS = {
+  pace: t("The organiser changed the pace."), paused: t("Calling is paused."), cap: t("The shop is full: fans are let in as others leave."),
+  no_shows: t("Fans ahead of you did not come."), returns: t("Fans ahead of you came back."), repair: t("The queue was repaired. Everybody gets their place back first."),
+};
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 const link = new QueueLink(eventId, show, showLink);
 let current = { state: "loading" };
-let shownRank = null, progress = 0, calledAt = 0, linked = false, joining = false;
+let shownRank = null, progress = 0, linked = false, joining = false, spokenAt = 0, bands = "";
 
-begin();
+$(".way").hidden = false;
+begin(JSON.parse($("#state").textContent));
 setInterval(tick, 250);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) link.retry(); });
-$("#accept").onclick = accept;
-$("#leave").onclick = leave;
-$("#again").onclick = () => { $("#again").hidden = true; join(); };
+on("#accept", accept);
+on("#leave", leave);
+on("#again", () => { $("#again").hidden = true; join(); });
+on("#retry", () => { $("#retry").hidden = true; link.retry(); });
+offerSound($("#sound"));
 
-async function begin() {
-  const state = await insist(() => call("GET", api));
-  if (state.state === "none") await join();
-  else show(state);
+function on(selector, act) {
+  $(selector).addEventListener("click", (event) => { event.preventDefault(); act(); });
+}
+
+// Who has no place yet gets one at once; before the opening that is refused, or an entry in the draw.
+async function begin(state) {
+  const known = state ?? await insist(() => call("GET", api));
+  if ((known.state === "none" && !known.closed) || known.state === "early") { current = known; await join(); } else show(known);
 }
 
 async function join() {
@@ -49,7 +63,7 @@ async function refused(problem, slip) {
     remember("localStorage", SLIP, null);
     return show(await insist(() => call("POST", api, { body: {} })));
   }
-  trouble("This did not work", problem.message);
+  trouble(t("This did not work"), problem.message);
 }
 
 // Tries until the server answers; a refusal that waiting can't cure is thrown.
@@ -63,7 +77,7 @@ async function insist(work) {
     } catch (problem) {
       if (!problem.retry || problem.code === "not_open") throw problem;
       showLink(false, backoff.tries);
-      await sleep(backoff.next(problem.retryAfterMs ?? 0));
+      await link.pause(backoff.next(problem.retryAfterMs ?? 0));
     }
   }
 }
@@ -73,15 +87,16 @@ function show(state) {
   const before = current.state;
   current = state;
   if (state.slip) remember("localStorage", SLIP, state.slip);
-  if (state.state === "none" && (before === "called" || before === "waiting")) return over(before);
-  if (state.state === "none") return join();
+  if (state.state === "none" && before !== "loading" && LISTENING.has(before)) return over(before);
+  if (state.state === "none" && !state.closed) return join();
   if (state.state === "admitted") return enter();
-  if (state.state === "called" && before !== "called") announce();
-  panel(state.state);
-  listen(state.state === "waiting" || state.state === "called");
-  band(state);
-  if (state.state === "early") say($("#opens-at"), `at ${timeOfDay(state.opensAt, false)}, your time`);
+  panel(state.state === "none" ? "closed" : state.state);
+  listen(LISTENING.has(state.state));
+  showBands(state);
+  if (state.opensAt) for (const part of $$('[data-part="opens-at"]')) say(part, t("at {time}, your time", { time: timeOfDay(state.opensAt, false) }));
+  if (state.state === "lobby" && $("#entry")) lobby(state);
   if (state.state === "waiting") waiting(state);
+  if (state.state === "called" && before !== "called") { speak(t("Your turn")); announce($("#accept")); }
   tick();
 }
 
@@ -91,37 +106,64 @@ function listen(wanted) {
   linked = wanted;
 }
 
+// A page that came when the fan was in line has no parts for the time before the opening.
+// Focus stays where it is, unless what had it is gone: then it goes to the page's content.
 function panel(name) {
+  if (!$(`[data-state="${name}"]`)) return location.reload();
+  const focused = document.activeElement;
   for (const section of $$(".state")) section.hidden = section.dataset.state !== name;
   document.body.classList.toggle("called", name === "called");
   $("#accept").hidden = name !== "called";
-  $("#leave").hidden = name !== "waiting" && name !== "called";
+  $("#leaving").hidden = !LISTENING.has(name) || name === "drawing";
   $("#again").hidden = name !== "left" && name !== "problem";
+  if (focused !== document.body && !focused.checkVisibility()) $("#main").focus({ preventScroll: true });
 }
 
-function band(state) {
-  const shown = Boolean(state.paused) && state.state !== "called";
-  $("#paused").hidden = !shown;
-  if (shown) say($("#paused span"), `${sentence(state.pauseReason || "The organiser has paused it.")} Your place is kept.`);
+// The organiser's words, a standstill, nothing left: shown at once, spoken once.
+function showBands(state) {
+  const paused = state.paused && state.state !== "called";
+  const reason = paused ? `${sentence(state.pauseReason ? t(state.pauseReason) : t("The organiser has paused it."))} ${t("Your place is kept.")}` : "";
+  const said = [band("#message", state.message), band("#paused", reason), band("#gone", state.allGone && state.state === "waiting" && t("Stay for seats that come back, or leave."))].join(" ").trim();
+  if (said !== bands && said) speak(said);
+  bands = said;
+}
+
+function band(selector, text) {
+  $(selector).hidden = !text;
+  say($("span", $(selector)), text || "");
+  return text ? $(selector).textContent : "";
+}
+
+function speak(text) {
+  spokenAt = Date.now();
+  say($("#spoken"), text);
+}
+
+function lobby({ inLobby, entryId, receipt }) {
+  say($("#in-lobby"), inLobby ? tn("{n} fan is here.", "{n} fans are here.", inLobby) : "");
+  say($("#entry"), entryId ?? "–");
+  say($("#receipt"), receipt ?? "–");
 }
 
 function waiting(state) {
   const first = Math.max(Number(remembered("sessionStorage", BEST)) || 0, state.rank);
   remember("sessionStorage", BEST, String(first));
   const reached = first > 1 ? (first - state.rank) / (first - 1) : 1;
-  say($("#rose"), reached < progress && shownRank !== null && state.rank > shownRank ? "Fans ahead of you came back." : "");
+  const rose = shownRank !== null && state.rank > shownRank;
+  if (rose || shownRank === null || state.rank < shownRank) say($("#rose"), rose ? REASONS.returns : "");
   progress = Math.max(progress, Math.min(0.985, reached));
-  $(".way .done").setAttribute("x2", String(600 * progress));
-  say($("#eta"), interval(state.etaLowMs, state.etaHighMs));
-  say($("#per-minute"), state.paused ? "paused" : number(state.perMinute));
-  glideRank(state.rank);
+  $(".way .done").setAttribute("stroke-dasharray", `${progress} 1`);
+  say($("#eta"), state.paused ? t("not known yet") : interval(state.etaLowMs, state.etaHighMs));
+  say($("#eta-why"), REASONS[state.etaReason] ?? "");
+  say($("#per-minute"), number(state.perMinute));
+  if (Date.now() - spokenAt > SPEAK_EVERY_MS) speak(`${ordinal(state.rank).join(number(state.rank))}. ${$("#eta").textContent}. ${$("#eta-why").textContent}`);
+  countTo(state.rank);
 }
 
-// The figure counts from the old rank to the new one, so that the eye can follow.
-function glideRank(target) {
+function countTo(target) {
   const from = shownRank ?? target, began = performance.now();
   shownRank = target;
-  if (from === target || still.matches || document.hidden) return writeRank(target);
+  if (still.matches || from === target) return writeRank(target);
   const frame = (at) => {
     if (shownRank !== target) return;
     const share = Math.min(1, (at - began) / 600);
@@ -132,53 +174,22 @@ function glideRank(target) {
 }
 
 function writeRank(rank) {
-  const figure = $("#rank"), small = document.createElement("small");
-  if (figure.firstChild?.data === number(rank)) return;
-  small.textContent = ordinal(rank);
-  figure.replaceChildren(number(rank), small);
-  document.title = `${number(rank)}${ordinal(rank)} · ${title}`;
+  const [before, after] = ordinal(rank), small = document.createElement("small");
+  const words = `${before}${number(rank)}${after}`;
+  document.title = `${words} · ${title}`;
+  if ($("#rank").textContent === words && $("#rank small")) return;
+  small.textContent = after;
+  $("#rank").replaceChildren(`${before}${number(rank)}`, small);
 }
 
 function tick() {
-  if (current.state === "early") {
-    const left = current.opensAt - now();
-    say($("#opens-in"), countdown(left));
-    if (left <= 0 && !joining) { joining = true; sleep(Math.random() * OPENING_SPREAD_MS).then(() => { joining = false; join(); }); }
+  if (current.state === "early" || current.state === "lobby") {
+    const left = Math.max(0, current.opensAt - now());
+    for (const part of $$('[data-part="opens-in"]')) say(part, countdown(left));
+    document.title = `${countdown(left)} · ${title}`;
+    if (left === 0 && current.state === "early" && !joining) { joining = true; sleep(Math.random() * OPENING_SPREAD_MS).then(() => { joining = false; join(); }); }
   }
-  if (current.state === "called") ring();
-}
-
-function ring() {
-  const left = Math.max(0, current.acceptBy - now());
-  const whole = Math.max(1, current.acceptBy - calledAt);
-  $(".ring .left").setAttribute("stroke-dasharray", `${(100 * left) / whole} 100`);
-  say($(".ring text"), clock(left));
-  document.title = Math.floor(Date.now() / 1000) % 2 ? "Your turn" : `${clock(left)} · ${title}`;
-  if (left === 0) $("#accept").disabled = true;
-}
-
-function announce() {
-  calledAt = now();
-  $("#accept").disabled = false;
-  $("#accept").hidden = false;
-  if (navigator.userActivation?.hasBeenActive) navigator.vibrate?.([200, 100, 200]);
-  chime();
-  requestAnimationFrame(() => $("#accept").focus({ preventScroll: true }));
-}
-
-// Browsers allow sound only on pages that were touched before; silence is fine too.
-function chime() {
-  const audio = window.AudioContext && new AudioContext();
-  if (!audio || audio.state !== "running") return;
-  [660, 880].forEach((pitch, i) => {
-    const tone = audio.createOscillator(), volume = audio.createGain();
-    volume.gain.setValueAtTime(0.15, audio.currentTime + i * 0.25);
-    volume.gain.linearRampToValueAtTime(0, audio.currentTime + i * 0.25 + 0.4);
-    tone.frequency.value = pitch;
-    tone.connect(volume).connect(audio.destination);
-    tone.start(audio.currentTime + i * 0.25);
-    tone.stop(audio.currentTime + i * 0.25 + 0.4);
-  });
+  if (current.state === "called") ring(current.acceptBy - now(), Number(acceptMs), title);
 }
 
 async function accept() {
@@ -188,21 +199,21 @@ async function accept() {
     show(await insist(() => call("POST", `${api}/accept`, { body: {} })));
   } catch (problem) {
     if (problem.code === "not_called") return over("called");
-    trouble("This did not work", problem.message);
+    trouble(t("This did not work"), problem.message);
+  } finally {
+    button.disabled = false;
   }
 }
 
 async function leave() {
-  $("#leave").disabled = true;
   listen(false);
   current = { state: "left" };
-  try {
-    await insist(() => call("POST", `${api}/leave`, { body: {} }));
-  } finally {
-    $("#leave").disabled = false;
-  }
   forget();
+  $("#leaving").open = false;
   panel("left");
+  showBands(current);
+  $("#again").focus();
+  await insist(() => call("POST", `${api}/leave`, { body: {} })).catch((problem) => trouble(t("This did not work"), problem.message));
 }
 
 function enter() {
@@ -214,8 +225,8 @@ function enter() {
 
 function over(before) {
   forget();
-  if (before === "called") trouble("Your turn has passed", "It was not accepted in time and went to the next fan. You can join again at the end of the queue.");
-  else trouble("Your place was given up", "The queue no longer has it. Join again to get a new one.");
+  if (before === "called") trouble(t("Your turn has passed"), t("It was not accepted in time and went to the next fan. You can join again at the end of the queue."));
+  else trouble(t("Your place was given up"), t("The queue no longer has it. Join again to get a new one."));
 }
 
 function forget() {
@@ -223,18 +234,21 @@ function forget() {
   remember("sessionStorage", BEST, null);
   shownRank = null;
   progress = 0;
+  document.title = title;
 }
 
 function trouble(headline, text) {
   listen(false);
   current = { state: "problem" };
-  document.title = PAGE_TITLE;
   say($("#problem-title"), headline);
   say($("#problem-text"), text);
   panel("problem");
+  document.title = `${headline} · ${title}`;
+  $("#problem-title").focus();
 }
 
 function showLink(up, tries) {
-  const words = up || tries < 1 ? "" : tries <= QUIET_TRIES ? "Reconnecting. Your place is kept." : "Still no connection. Your place is kept for 2 minutes after the last contact; this page keeps trying.";
-  say($("#link"), words);
+  const lost = !up && tries >= 1, patient = tries <= QUIET_TRIES;
+  say($("#link"), !lost ? "" : patient ? t("Reconnecting. Your place is kept.") : t("Still no connection. Your place is kept, and this page keeps trying."));
+  $("#retry").hidden = !lost || patient;
 }

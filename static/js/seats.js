@@ -2,7 +2,7 @@
 import { call } from "./lib/api.js";
 import { $, $$, element, say, toast } from "./lib/page.js";
 import { Backoff, sleep } from "./lib/retry.js";
-import { learn, now, timeOfDay } from "./lib/words.js";
+import { learn, now, t, timeOfDay, tn } from "./lib/words.js";
 import { Basket } from "./seats/basket.js";
 import { Camera } from "./seats/camera.js";
 import { SeatList } from "./seats/list.js";
@@ -54,7 +54,7 @@ async function admitted() {
   } catch (problem) {
     if (problem.code === "not_open") return location.replace(`/e/${eventId}/queue`);
     if (endsAt !== null) return undefined; // the page goes on; the next time will tell
-    say($("#live"), "The server can't be reached. Trying again.");
+    say($("#live"), t("The server can't be reached. Trying again."));
     await sleep(problem.retryAfterMs ?? 2_000);
     return admitted();
   }
@@ -82,7 +82,7 @@ function controls() {
     list.show(open);
     for (const part of [$(".tools"), $(".keys")]) part.hidden = open;
     event.target.setAttribute("aria-pressed", String(open));
-    say(event.target, open ? "Map" : "List");
+    say(event.target, open ? t("Map") : t("List"));
   };
   $$(".legend button").forEach((button, at) => { button.onclick = () => filter(at); });
   canvas.addEventListener("pointermove", hover);
@@ -106,9 +106,9 @@ function tapped(px, py, pointer) {
 
 function toggle(seat) {
   const own = basket.wanted.has(seat);
-  if (!own && states.state[seat] !== AVAILABLE) return toast("This seat is not free. It may come back: held seats do when their time ends.");
+  if (!own && states.state[seat] !== AVAILABLE) return toast(t("This seat is not free. It may come back: held seats do when their time ends."));
   if (!own && sheet.paying) sheet.backToMap();
-  if (!basket.toggle(seat)) toast(`Up to ${maxTickets} seats per person.`);
+  if (!basket.toggle(seat)) toast(tn("{n} seat per person.", "Up to {n} seats per person.", Number(maxTickets)));
   return undefined;
 }
 
@@ -129,7 +129,7 @@ function hover(event) {
 
 function seatWords(seat) {
   const { price } = categories[plan.sections[plan.sectionOf[seat]].category];
-  const state = basket.wanted.has(seat) ? "yours" : ["", "held by somebody", "sold", "not on sale"][states.state[seat]] ?? "";
+  const state = basket.wanted.has(seat) ? t("yours") : ["", t("held by somebody"), t("sold"), t("not on sale")][states.state[seat]] ?? "";
   return `${plan.describe(seat)} · ${state || sheet.money(price)}`;
 }
 
@@ -162,22 +162,22 @@ function basketChanged() {
 }
 
 function taken(seats) {
-  toast(`${seats.length ? plan.describe(seats[0]) : "A seat"} was just taken. The rest is as it was: choose another.`);
+  toast(t("{seat} was just taken. The rest is as it was: choose another.", { seat: seats.length ? plan.describe(seats[0]) : t("A seat") }));
   painter.lose(seats);
 }
 
 async function refused(problem) {
   if (problem.code === "not_admitted" || problem.code.startsWith("pass_")) {
     await admitted();
-    toast("Your time was renewed. Please choose the seat again.");
-  } else if (problem.code === "hold_ended") toast("The hold had ended. Please choose again.");
+    toast(t("Your time was renewed. Please choose the seat again."));
+  } else if (problem.code === "hold_ended") toast(t("The hold had ended. Please choose again."));
   else toast(problem.message);
 }
 
 function sale(facts) {
   const words = [
-    facts.soldOut && ["Everything is sold or in baskets.", "Seats come back when somebody's hold ends: keep watching the map."],
-    facts.notice && ["A word from the organiser", facts.notice],
+    facts.soldOut && [t("Everything is sold or in baskets."), t("Seats come back when somebody's hold ends: keep watching the map.")],
+    facts.notice && [t("A word from the organiser"), facts.notice],
   ].filter(Boolean);
   $(".notices").replaceChildren(...words.map(([head, text]) => element("p", { className: "band" }, element("strong", { textContent: head }), text)));
 }
@@ -190,10 +190,10 @@ function showLive(up, heardAt) {
 function tick() {
   $(".live-line .dot").classList.toggle("live", live.up);
   const age = Math.round((Date.now() - live.heardAt) / 1000);
-  const old = live.heardAt ? `Not live: the map is ${age} s old. Reconnecting.` : "Connecting";
-  say($("#live"), live.up ? "Live" : old);
+  const old = live.heardAt ? t("Not live: the map is {age} s old. Reconnecting.", { age }) : t("Connecting");
+  say($("#live"), live.up ? t("Live") : old);
   sheet.tick();
   const late = endsAt !== null && !basket.hold;
-  say($("#shop-ends"), late ? `Your time to shop ends at ${timeOfDay(endsAt, false)}.` : "");
+  say($("#shop-ends"), late ? t("Your time to shop ends at {time}.", { time: timeOfDay(endsAt, false) }) : "");
   if (endsAt !== null && endsAt < now() && !basket.hold) admitted();
 }

@@ -18,7 +18,7 @@ PUBLIC = {
     *("/events/{event_id}/queue/return", "/admissions/exchange"),
     *("/events/{event_id}/plan", "/events/{event_id}/seats"),
     *("/", "/e/{event_id}", "/e/{event_id}/queue", "/e/{event_id}/seats"),
-    *("/console/enter/{token}", "/static"),
+    *("/console/enter/{token}", "/language", "/static/{path:path}"),
 }
 OWN_PAGES = {"/orders/{booking_id}", "/orders/{booking_id}/calendar.ics"}
 OPERATORS = {"/console"}

@@ -1,8 +1,10 @@
-// Calls to the JSON API. A refusal becomes a Problem that carries the server's stable code.
+// Calls to the JSON API. A refusal becomes a Problem that carries the server's stable code and its
+// sentence, which is in the page's language already.
+import { t } from "./words.js";
 
 export class Problem extends Error {
   constructor(status, body, retryAfterS) {
-    super(body.title ?? "The server gave no reason.");
+    super(body.title ?? t("The server gave no reason."));
     this.status = status;
     this.code = body.code ?? "unknown";
     this.retry = body.retry ?? status >= 500;
@@ -11,7 +13,7 @@ export class Problem extends Error {
   }
 }
 
-const NO_ANSWER = { code: "no_answer", title: "The server can't be reached right now.", retry: true };
+const NO_ANSWER = { code: "no_answer", title: t("The server can't be reached right now."), retry: true };
 const TIMEOUT_MS = 15_000;
 
 // The reply's JSON, with `version` of its ETag beside it; {} for an empty reply.

@@ -1,5 +1,5 @@
 // Two lines over the last ten minutes, as SVG. Enough for a console; the figures are beside it.
-import { number } from "./words.js";
+import { number, t } from "./words.js";
 
 const POINTS = 600; // one a second
 const WIDTH = 320, HEIGHT = 132, LEFT = 40, FOOT = 16;
@@ -13,8 +13,8 @@ export class Chart {
     root.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
     this.#top = [0, 0.5, 1].map((share) => this.#gridLine(share));
     this.#lines = ["line-b", "line-a"].map((name) => this.#make("polyline", { class: name, "stroke-width": 2, "stroke-linejoin": "round" }));
-    this.#text("10 min ago", LEFT, HEIGHT - 2, "start");
-    this.#text("now", WIDTH, HEIGHT - 2, "end");
+    this.#text(t("10 min ago"), LEFT, HEIGHT - 2, "start");
+    this.#text(t("now"), WIDTH, HEIGHT - 2, "end");
   }
 
   add(a, b) {

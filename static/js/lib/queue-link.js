@@ -11,8 +11,8 @@ const PING_MS = 25_000;
 const SILENCE_MS = 75_000; // the server speaks at least once a minute
 
 export class QueueLink {
-  #path; #onState; #onLink; #socket = null; #stopped = false; #backoff = new Backoff();
-  #polling = false; #heardAt = 0; #pollMs = 5_000;
+  #path; #onState; #onLink; #socket = null; #run = 0;
+  #backoff = new Backoff(); #pollBackoff = new Backoff(); #polling = false; #heardAt = 0; #pollMs = 5_000; #pauses = new Set();
 
   // onLink(up, tries): whether news arrive, and how often it was tried in vain.
   constructor(eventId, onState, onLink) {
@@ -22,69 +22,86 @@ export class QueueLink {
   }
 
   start() {
-    this.#stopped = false;
-    this.#connect();
-    this.#watch();
+    const run = ++this.#run;
+    this.#connect(run);
+    this.#watch(run);
   }
 
   stop() {
-    this.#stopped = true;
+    this.#run++;
+    this.#polling = false;
     this.#socket?.close();
+    this.retry();
   }
 
   // Try at once instead of after the pause.
   retry() {
     this.#backoff.reset();
-    if (!this.#socket) this.#connect();
+    this.#pollBackoff.reset();
+    for (const end of this.#pauses) end();
   }
 
-  #connect() {
-    if (this.#stopped || this.#socket) return;
+  // A pause that `retry` ends.
+  pause(ms) {
+    return new Promise((done) => {
+      const end = () => { this.#pauses.delete(end); done(); };
+      this.#pauses.add(end);
+      setTimeout(end, ms);
+    });
+  }
+
+  // `run` is the number of the start that this belongs to: after a stop it is another.
+  async #connect(run) {
+    while (this.#run === run) {
+      const code = await this.#session(run);
+      if (this.#run !== run) return;
+      const pause = this.#backoff.next();
+      this.#onLink(this.#polling, this.#backoff.tries);
+      if (code >= DONT_COME_BACK || this.#backoff.tries >= POLL_AFTER_TRIES) this.#poll(run);
+      if (code >= DONT_COME_BACK && code < 5000) return;
+      await this.pause(pause);
+    }
+  }
+
+  // One connection, from its beginning to its end; the close code.
+  #session(run) {
+    if (!("WebSocket" in window)) return DONT_COME_BACK;
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const socket = this.#socket = new WebSocket(`${scheme}://${location.host}${this.#path}/socket`);
-    socket.onmessage = (message) => this.#hear(JSON.parse(message.data));
-    socket.onclose = (close) => this.#closed(socket, close.code);
+    socket.onmessage = (message) => { this.#backoff.reset(); this.#hear(run, JSON.parse(message.data)); };
+    return new Promise((done) => { socket.onclose = (close) => { this.#socket = null; done(close.code); }; });
   }
 
-  #hear(state) {
+  #hear(run, state) {
+    if (this.#run !== run) return;
     this.#heardAt = Date.now();
-    this.#backoff.reset();
+    this.#pollBackoff.reset();
     this.#pollMs = state.pollMs ?? this.#pollMs;
     this.#onLink(true, 0);
     this.#onState(state);
   }
 
-  async #closed(socket, code) {
-    if (this.#socket !== socket) return;
-    this.#socket = null;
-    if (this.#stopped) return;
-    const pause = this.#backoff.next();
-    this.#onLink(this.#polling, this.#backoff.tries);
-    if (code >= DONT_COME_BACK || this.#backoff.tries >= POLL_AFTER_TRIES) this.#poll();
-    if (code >= DONT_COME_BACK && code < 5000) return;
-    await sleep(pause);
-    this.#connect();
-  }
-
-  async #poll() {
+  async #poll(run) {
     if (this.#polling) return;
     this.#polling = true;
-    while (!this.#stopped && this.#socket?.readyState !== WebSocket.OPEN) {
+    while (this.#run === run && this.#socket?.readyState !== 1) {
       try {
-        this.#hear(await call("GET", this.#path));
-        await sleep(this.#pollMs * (0.8 + Math.random() * 0.4));
+        this.#hear(run, await call("GET", this.#path));
+        await this.pause(this.#pollMs * (0.8 + Math.random() * 0.4));
       } catch (problem) {
-        this.#onLink(false, this.#backoff.tries);
-        await sleep(this.#backoff.next(problem.retryAfterMs ?? 1_000));
+        if (this.#run !== run) return;
+        const pause = this.#pollBackoff.next(problem.retryAfterMs ?? 1_000);
+        this.#onLink(false, this.#pollBackoff.tries);
+        await this.pause(pause);
       }
     }
-    this.#polling = false;
+    if (this.#run === run) this.#polling = false;
   }
 
-  async #watch() {
-    while (!this.#stopped) {
+  async #watch(run) {
+    while (this.#run === run) {
       await sleep(PING_MS);
-      if (this.#socket?.readyState !== WebSocket.OPEN) continue;
+      if (this.#run !== run || this.#socket?.readyState !== 1) continue;
       if (Date.now() - this.#heardAt > SILENCE_MS) this.#socket.close();
       else this.#socket.send('{"type":"ping"}');
     }

@@ -1,22 +1,36 @@
-// Times and money in words. The server's clock counts: `learn` its time from any reply's `now`.
+// Texts, times and money in the page's language. English is the key of each text; what the page's
+// catalogue has for it came with the page. The server's clock counts: `learn` its time from any
+// reply's `now`.
+
+const KEY_CHARACTERS = 28; // of a text are enough to find its translation: the server made sure
+const { locale, texts } = JSON.parse(document.getElementById("words").textContent);
+const plurals = new Intl.PluralRules(locale), ordinals = new Intl.PluralRules(locale, { type: "ordinal" });
+const filled = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => (typeof values[name] === "number" ? number(values[name]) : values[name] ?? whole));
+
+// `{name}` in the text is filled from `values`, numbers as the language writes them.
+export const t = (text, values = {}) => filled(texts[text.slice(0, KEY_CHARACTERS)] ?? text, values);
+
+// In the form that goes with `n`, which is `{n}` in the text.
+export function tn(one, many, n, values = {}) {
+  return filled(texts[one.slice(0, KEY_CHARACTERS)]?.[plurals.select(n)] ?? (n === 1 ? one : many), { ...values, n });
+}
 
 let ahead = 0;
 export const learn = (serverNowMs) => { if (serverNowMs) ahead = serverNowMs - Date.now(); };
 export const now = () => Date.now() + ahead;
 
-const SYMBOLS = { EUR: "€", GBP: "£", USD: "$" };
+export const number = (n) => Math.round(n).toLocaleString(locale);
+
+// Whole amounts without decimals, as `Language.money` of app/pages/language.py.
 export function money(minor, currency) {
-  const digits = minor % 100 ? 2 : 0;
-  const amount = (minor / 100).toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: 2 });
-  return `${amount} ${SYMBOLS[currency] ?? currency}`;
+  const style = { style: "currency", currency };
+  const amount = minor / 10 ** new Intl.NumberFormat(locale, style).resolvedOptions().maximumFractionDigits;
+  return amount.toLocaleString(locale, Number.isInteger(amount) ? { ...style, minimumFractionDigits: 0 } : style);
 }
 
-export const number = (n) => Math.round(n).toLocaleString("en");
-
-export function ordinal(n) {
-  const tail = { 1: "st", 2: "nd", 3: "rd" };
-  return n % 100 >= 11 && n % 100 <= 13 ? "th" : tail[n % 10] ?? "th";
-}
+const ORDINALS = { one: t("{n}st", { n: "{n}" }), two: t("{n}nd", { n: "{n}" }), few: t("{n}rd", { n: "{n}" }), other: t("{n}th", { n: "{n}" }) };
+// What stands before the number, and after it.
+export const ordinal = (n) => ORDINALS[ordinals.select(n)].split("{n}");
 
 const two = (n) => String(n).padStart(2, "0");
 
@@ -29,22 +43,20 @@ export function clock(ms) {
 
 export function countdown(ms) {
   const days = Math.floor(ms / 86_400_000);
-  return days > 0 ? `${days} d ${clock(ms % 86_400_000)}` : clock(ms);
+  return days > 0 ? t("{days} d {clock}", { days, clock: clock(ms % 86_400_000) }) : clock(ms);
 }
 
 export function timeOfDay(ms, seconds = true) {
-  return new Date(ms).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", second: seconds ? "2-digit" : undefined });
+  return new Date(ms).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit", second: seconds ? "2-digit" : undefined });
 }
 
 export function interval(lowMs, highMs) {
-  if (lowMs === null || lowMs === undefined) return "not known yet";
-  if (highMs < 60_000) return "under a minute";
+  if (lowMs === null || lowMs === undefined) return t("not known yet");
+  if (highMs < 60_000) return t("under a minute");
   const low = Math.max(1, Math.floor(lowMs / 60_000));
   const high = Math.max(low, Math.ceil(highMs / 60_000));
-  return low === high ? `about ${low} min` : `${low}–${high} min`;
+  return low === high ? t("about {n} min", { n: low }) : t("{low}–{high} min", { low, high });
 }
-
-export const plural = (n, one, many = `${one}s`) => `${number(n)} ${n === 1 ? one : many}`;
 
 // Words of an operator, to which more is added.
 export const sentence = (words) => (/[.!?…]$/.test(words.trim()) ? words.trim() : `${words.trim()}.`);

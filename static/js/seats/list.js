@@ -1,6 +1,6 @@
 // Every seat as text: sections, then rows, then seats. The way without a map, always there.
 import { $, element } from "../lib/page.js";
-import { money, plural } from "../lib/words.js";
+import { money, t, tn } from "../lib/words.js";
 import { AVAILABLE, OFF_SALE } from "./states.js";
 
 export class SeatList {
@@ -54,34 +54,37 @@ export class SeatList {
       if (this.#painter.filter !== null && this.#painter.filter !== section.category) continue;
       const free = this.#states.free[section.at];
       const { price, name } = this.#categories[section.category];
-      const words = element("small", { textContent: `${name}, ${money(price, this.#currency)} · ${free ? `${plural(free, "seat")} left` : "sold out"}` });
+      const words = element("small", { textContent: `${name}, ${money(price, this.#currency)} · ${left(free)}` });
       const button = element("button", { type: "button", onclick: () => this.#go(section) }, this.#swatch(section), element("strong", { textContent: section.name }), words);
       button.dataset.key = `section-${section.at}`;
       list.append(element("li", {}, button));
     }
-    return [this.#heading("Sections"), list];
+    return [this.#heading(t("Sections")), list];
   }
 
   #rows(section) {
-    const back = element("button", { type: "button", className: "button small", textContent: "All sections", onclick: () => this.#go(null) });
+    const back = element("button", { type: "button", className: "button small", textContent: t("All sections"), onclick: () => this.#go(null) });
     const { price } = this.#categories[section.category];
     const rows = section.rows.map((row) => this.#row(section, row));
-    return [element("div", {}, back), this.#heading(`${section.name}, ${money(price, this.#currency)} a seat`), ...rows];
+    return [element("div", {}, back), this.#heading(t("{section}, {price} a seat", { section: section.name, price: money(price, this.#currency) })), ...rows];
   }
 
   #row(section, row) {
     const seats = row.seats.filter((seat) => this.#states.state[seat] !== OFF_SALE);
     const list = element("ul", {}, ...seats.map((seat) => element("li", {}, this.#seat(section, row, seat))));
-    return element("div", { className: "row" }, element("span", { textContent: `Row ${row.name}` }), list);
+    return element("div", { className: "row" }, element("span", { textContent: t("Row {row}", { row: row.name }) }), list);
   }
 
   #seat(section, row, seat) {
     const own = this.#painter.mine.has(seat) || this.#painter.wanted.has(seat);
     const free = this.#states.state[seat] === AVAILABLE;
-    const special = this.#plan.wheelchair.has(seat) ? ", wheelchair" : "";
     const button = element("button", { type: "button", className: `seat cat-${section.category % 8}`, textContent: this.#plan.numbers[seat], disabled: !free && !own, onclick: () => this.#toggle(seat) });
     button.setAttribute("aria-pressed", String(own));
-    button.setAttribute("aria-label", `Row ${row.name}, seat ${this.#plan.numbers[seat]}${special}${own ? ", yours" : free ? "" : ", taken"}`);
+    const facts = [t("Row {row}, seat {seat}", { row: row.name, seat: this.#plan.numbers[seat] })];
+    if (this.#plan.wheelchair.has(seat)) facts.push(t("wheelchair"));
+    if (own) facts.push(t("yours"));
+    else if (!free) facts.push(t("taken"));
+    button.setAttribute("aria-label", facts.join(", "));
     button.dataset.key = `seat-${seat}`;
     return button;
   }
@@ -89,6 +92,8 @@ export class SeatList {
   #heading(text) { return element("h2", { textContent: text, tabIndex: -1 }); }
   #swatch(section) { return swatch(section.category); }
 }
+
+export const left = (free) => (free ? tn("{n} seat left", "{n} seats left", free) : t("sold out"));
 
 // The category's shape and colour, copied from the legend.
 export function swatch(category) {

@@ -3,7 +3,8 @@
 // Only what is in view is drawn. When seats change and the camera stands still, only those seats
 // are wiped and drawn again. Seats of one look are one path: the cost of 20,000 small seats is
 // the cost of a few fills.
-import { money, plural } from "../lib/words.js";
+import { money, t } from "../lib/words.js";
+import { left } from "./list.js";
 import { AVAILABLE, HELD, OFF_SALE, SOLD } from "./states.js";
 
 const PRICE_FROM_PX = 12; // size of a label from which its price can be read too
@@ -148,7 +149,7 @@ export class Painter {
   #label(c, section, placed = null) {
     if (this.showsSeats(section)) return;
     const free = this.#states.free[section.at];
-    const price = free ? `from ${money(this.#categories[section.category].price, this.#currency)}` : "sold out";
+    const price = free ? t("from {price}", { price: money(this.#categories[section.category].price, this.#currency) }) : t("sold out");
     const room = Math.min(section.side * 1.25, section.box[2] - section.box[0]);
     const size = Math.max(10, Math.min(15, (room * this.camera.scale) / 6)) / this.camera.scale;
     c.textAlign = "center";
@@ -331,7 +332,7 @@ export class Painter {
 
   summary(section) {
     const free = this.#states.free[section.at];
-    return `${section.name}: ${free ? `${plural(free, "seat")} left` : "sold out"}, ${money(this.#categories[section.category].price, this.#currency)}`;
+    return `${section.name}: ${left(free)}, ${money(this.#categories[section.category].price, this.#currency)}`;
   }
 }
 

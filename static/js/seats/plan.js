@@ -1,4 +1,5 @@
 // The plan, unpacked once into flat arrays: a seat is an index into them and nothing more.
+import { t } from "../lib/words.js";
 
 export class Plan {
   // `categories` are the price categories in the order of the legend; a section's colour and
@@ -54,7 +55,7 @@ export class Plan {
   }
 
   describe(seat) {
-    return `${this.sections[this.sectionOf[seat]].name}, row ${this.rowOf(seat)}, seat ${this.numbers[seat]}`;
+    return [this.sections[this.sectionOf[seat]].name, t("row {row}, seat {seat}", { row: this.rowOf(seat), seat: this.numbers[seat] })].join(", ");
   }
 
   sectionAt(x, y) {

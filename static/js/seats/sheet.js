@@ -1,7 +1,7 @@
 // The basket as the fan sees it: a column on wide screens, a sheet from below on phones. It goes
 // from choosing to paying and back; the seats and the total stay in sight all the way.
 import { $, element, remember, remembered, say } from "../lib/page.js";
-import { clock, money, now, plural, timeOfDay } from "../lib/words.js";
+import { clock, money, now, t, timeOfDay, tn } from "../lib/words.js";
 import { pay } from "./checkout.js";
 import { swatch } from "./list.js";
 
@@ -38,7 +38,7 @@ export class Sheet {
     $("#basket-empty").hidden = seats.length > 0;
     $("#total-line").hidden = !seats.length;
     say($("#total"), this.money(total));
-    say($("#handle-count"), seats.length ? `${plural(seats.length, "seat")} · ${this.money(total)}` : "No seats chosen");
+    say($("#handle-count"), seats.length ? `${tn("{n} seat", "{n} seats", seats.length)} · ${this.money(total)}` : t("No seats chosen"));
     $("#next").disabled = !seats.length || this.#basket.busy || this.#sending;
     say($("#next"), this.#nextWords(total));
     if (seats.length) this.#complain(null);
@@ -46,19 +46,19 @@ export class Sheet {
   }
 
   #nextWords(total) {
-    if (this.#sending) return "Paying";
-    if (this.paying) return `Pay ${this.money(total)}`;
-    return this.#basket.busy ? "Holding your seats" : "Continue to payment";
+    if (this.#sending) return t("Paying");
+    if (this.paying) return t("Pay {amount}", { amount: this.money(total) });
+    return this.#basket.busy ? t("Holding your seats") : t("Continue to payment");
   }
 
   tick() {
     const hold = this.#basket.hold, line = $("#hold-line");
     const left = hold ? hold.endsAt - now() : 0;
-    const held = hold ? `Held until ${timeOfDay(hold.endsAt)} · ${clock(left)}` : "";
+    const held = hold ? t("Held until {time} · {left}", { time: timeOfDay(hold.endsAt), left: clock(left) }) : "";
     say(line, held);
     line.hidden = !hold;
     line.classList.toggle("late", Boolean(hold) && left < LATE_MS);
-    say($("#handle-note"), held || (this.#basket.wanted.size ? "Holding your seats" : "Tap a seat on the map"));
+    say($("#handle-note"), held || (this.#basket.wanted.size ? t("Holding your seats") : t("Tap a seat on the map")));
     if (hold && left <= 0 && !this.#sending) this.#ended();
   }
 
@@ -86,7 +86,7 @@ export class Sheet {
     const words = this.#plan.describe(seat);
     const [section, ...rest] = words.split(", ");
     const remove = element("button", { type: "button", textContent: "×", disabled: this.#sending, onclick: () => this.#toggle(seat) });
-    remove.setAttribute("aria-label", `Give back ${words}`);
+    remove.setAttribute("aria-label", t("Give back {seat}", { seat: words }));
     const name = element("span", {}, element("strong", { textContent: section }), rest.join(", "));
     return element("li", {}, swatch(this.#category(seat)), name, element("span", { textContent: this.money(this.#price(seat)) }), remove);
   }
@@ -101,7 +101,7 @@ export class Sheet {
 
   #ended() {
     this.#basket.end();
-    this.#complain("The hold has ended and the seats are free again. Nothing was charged. Choose again on the map.");
+    this.#complain(t("The hold has ended and the seats are free again. Nothing was charged. Choose again on the map."));
   }
 
   async #pay() {
@@ -125,7 +125,7 @@ export class Sheet {
       await this.#basket.load().catch(() => this.#basket.end());
     }
     if (problem.code === "not_admitted" || problem.code.startsWith("pass_")) await this.#renewed();
-    this.#complain(WORDS[problem.code] ?? `${problem.message} You can press Pay again: you are charged once at most.`);
+    this.#complain(WORDS[problem.code] ?? `${problem.message} ${t("You can press Pay again: you are charged once at most.")}`);
   }
 
   #complain(text) {
@@ -136,9 +136,9 @@ export class Sheet {
 }
 
 const WORDS = {
-  payment_declined: "The card was declined. Nothing was charged, and the seats are free again. Choose them again and try another card.",
-  hold_ended: "The hold has ended. Nothing was charged. Choose again on the map.",
-  no_hold: "The hold has ended. Nothing was charged. Choose again on the map.",
-  seats_taken: "Somebody was faster with one of the seats. Nothing was charged. Choose another.",
-  event_closed: "This sale is closed. Nothing was charged.",
+  payment_declined: t("The card was declined. Nothing was charged, and the seats are free again. Choose them again and try another card."),
+  hold_ended: t("The hold has ended. Nothing was charged. Choose again on the map."),
+  no_hold: t("The hold has ended. Nothing was charged. Choose again on the map."),
+  seats_taken: t("Somebody was faster with one of the seats. Nothing was charged. Choose another."),
+  event_closed: t("This sale is closed. Nothing was charged."),
 };
