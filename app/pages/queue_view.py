@@ -43,6 +43,8 @@ def queue_view(
         "title": _title(name, known, words),
         "refresh_s": _refresh_s(name, known),
         "message": known.get("message") or "",
+        "revoked": whole_sentence(known["revokedReason"]) if known.get("revokedReason") else "",
+        "over": known.get("intake") == "drained",
         "paused": _paused(known, words) if name not in {"called", "loading"} else "",
         "all_gone": bool(known.get("allGone")) and name in {"none", "waiting"},
         "accept_ms": accept_ms,
@@ -57,7 +59,7 @@ def queue_view(
 
 def _shown(state: Mapping[str, Any]) -> str:
     name = str(state.get("state", "loading"))
-    return "closed" if name == "none" and state.get("closed") else name
+    return "closed" if name == "none" and state.get("intake", "open") != "open" else name
 
 
 def _title(name: str, state: Mapping[str, Any], words: Language) -> str:

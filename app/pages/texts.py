@@ -65,13 +65,21 @@ def called_in_script(source: str) -> Iterator[Id]:
 
 def said_by_name(source: str) -> Iterator[str]:
     """Titles of errors, and reasons why a queue stands still."""
-    for node in ast.walk(ast.parse(source)):
+    module = ast.parse(source)
+    named = {
+        ast.unparse(line.targets[0]): line.value
+        for line in module.body
+        if isinstance(line, ast.Assign)
+    }
+    for node in ast.walk(module):
         if isinstance(node, ast.ClassDef):
             for line in node.body:
                 if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "title":
                     yield from _strings(line.value)
         if isinstance(node, ast.FunctionDef) and node.name == "pause_reason":
             for inner in ast.walk(node):
+                if isinstance(inner, ast.Name) and inner.id in named:
+                    yield from _strings(named[inner.id])
                 if isinstance(inner, ast.Return) and inner.value is not None:
                     yield from _strings(inner.value)
 

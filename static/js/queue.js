@@ -41,7 +41,9 @@ function on(selector, act) {
 // Who has no place yet gets one at once; before the opening that is refused, or an entry in the draw.
 async function begin(state) {
   const known = state ?? await insist(() => call("GET", api));
-  if ((known.state === "none" && !known.closed) || known.state === "early") { current = known; await join(); } else show(known);
+  if (known.state !== "none" && known.state !== "early") return show(known);
+  current = known;
+  return known.revokedReason ? revoked(known) : join();
 }
 
 async function join() {
@@ -59,6 +61,7 @@ async function join() {
 
 async function refused(problem, slip) {
   if (problem.code === "not_open") return show({ ...current, state: "early", opensAt: problem.facts.opensAt });
+  if (problem.code === "queue_closed") return show({ ...current, state: "closed", intake: problem.facts.intake });
   if (problem.code === "bad_slip" && slip) {
     remember("localStorage", SLIP, null);
     return show(await insist(() => call("POST", api, { body: {} })));
@@ -87,13 +90,14 @@ function show(state) {
   const before = current.state;
   current = state;
   if (state.slip) remember("localStorage", SLIP, state.slip);
-  if (state.state === "none" && before !== "loading" && LISTENING.has(before)) return over(before);
-  if (state.state === "none" && !state.closed) return join();
+  if (state.state === "none" && state.revokedReason) return revoked(state);
+  if (state.state === "none") return LISTENING.has(before) ? over(before) : join();
   if (state.state === "admitted") return enter();
-  panel(state.state === "none" ? "closed" : state.state);
+  panel(state.state);
   listen(LISTENING.has(state.state));
   showBands(state);
   if (state.opensAt) for (const part of $$('[data-part="opens-at"]')) say(part, t("at {time}, your time", { time: timeOfDay(state.opensAt, false) }));
+  if (state.intake === "drained") say($("#closed"), t("It has come to its end: everybody in line had their turn."));
   if (state.state === "lobby" && $("#entry")) lobby(state);
   if (state.state === "waiting") waiting(state);
   if (state.state === "called" && before !== "called") { speak(t("Your turn")); announce($("#accept")); }
@@ -227,6 +231,11 @@ function over(before) {
   forget();
   if (before === "called") trouble(t("Your turn has passed"), t("It was not accepted in time and went to the next fan. You can join again at the end of the queue."));
   else trouble(t("Your place was given up"), t("The queue no longer has it. Join again to get a new one."));
+}
+
+function revoked({ revokedReason }) {
+  forget();
+  trouble(t("Your place was taken back"), revokedReason);
 }
 
 function forget() {
