@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from bench.stores import EPOCH, EVENT, Figure, on_valkey, spent
 from waiting_room import keys as room_keys
-from waiting_room.model import RoomSettings
+from waiting_room.model import Join, RoomSettings
 from waiting_room.ranks import RankIndex
 from waiting_room.store import QueueStore
 
@@ -78,4 +78,4 @@ async def _room(redis: Redis) -> QueueStore:
 
 
 def _joins(store: QueueStore) -> Callable[[int], Awaitable[object]]:
-    return lambda n: store.join(EVENT, EPOCH, 0, f"vs_{n}", call_id="ad_x", now_ms=START_MS)
+    return lambda n: store.join(EVENT, EPOCH, 0, [Join(f"vs_{n}", "ad_x")], now_ms=START_MS)

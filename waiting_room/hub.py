@@ -1,16 +1,22 @@
 """One node's part of the waiting room: ticks, its copy of each event, and its fans' sockets.
 
-One loop a node, one round a quarter of a second. For each event that has fans here or a queue,
-a round polls the log once (not once a fan), applies it to the copy, runs the admission tick, and
-tells those fans whose state changed. The tick is safe to run on every node at once: the script
-decides. Calls go into PostgreSQL before they are announced, so when PostgreSQL is down a called
-fan stays unannounced, nobody new is called, and the pages say why.
+One loop a node, one round a quarter of a second, for the events that concern this node: those
+with fans here, those somebody asked for here, and those whose queue it looks after. A round polls
+the log once (not once a fan), applies it to the copy, ticks if it is this node's turn, tells
+those fans whose state changed, and reports who is here: at most five commands, however many wait.
+Events without a queue cost nothing; one command a second asks for those that have one.
+
+The tick is safe to run on every node at once: the script decides. Calls go into PostgreSQL before
+they are announced, so when PostgreSQL is down a called fan stays unannounced, nobody new is
+called, and the pages say why.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import orjson
@@ -21,8 +27,10 @@ from core.live import websocket
 from core.live.connection import Connection, Socket
 from core.tasks import end
 from waiting_room import views
-from waiting_room.local import LocalEvent, LocalFan
-from waiting_room.policy import worth_telling
+from waiting_room.board import LocalFan
+from waiting_room.local import LocalEvent
+from waiting_room.model import Standing
+from waiting_room.nodes import Nodes
 from waiting_room.views import EventView
 
 if TYPE_CHECKING:
@@ -31,22 +39,23 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ROUND_S = 0.25
-IDLE_ROUND_S = 1.0  # for events without fans here, so that a queue never waits for its fans' node
-RENEW_EVERY_S = 20.0  # presence of the fans connected here
-RENEW_BATCH = 500
-CALLS_PER_TICK = 200
+MUSTER_EVERY_S = 1.0
+WANTED_S = 10.0  # an event that somebody asked for here is followed so long, without fans here
+STEP_IN_MS = 300  # without a tick for so long, a node with fans ticks though another should
+CALLS_PER_TICK = 500
+ROUNDS_AT_ONCE = 16  # events
+ASK_AT_ONCE = 1_000  # fans whose standing one command asks for
+TELL_AT_ONCE = 250  # fans told before others have their turn in the process
 
 
 class Hub:
-    def __init__(self, room: WaitingRoom) -> None:
-        self._room = room
+    def __init__(self, room: WaitingRoom, nodes: Nodes) -> None:
+        self._room, self._nodes = room, nodes
         self._events: dict[str, LocalEvent] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._mustered_at = float("-inf")
 
     async def start(self) -> None:
-        """Also for events that nobody is connected to here: their queues move on."""
-        for event_id in await self._room.rooms.all():
-            self._events.setdefault(event_id, LocalEvent())
         self._tasks = [
             asyncio.create_task(self._run()),
             asyncio.create_task(self._room.generations.watch()),
@@ -54,6 +63,9 @@ class Hub:
 
     async def stop(self) -> None:
         await end(*self._tasks)
+        if self._tasks:
+            with contextlib.suppress(StoreUnavailable):  # others notice by the lease, too
+                await self._nodes.muster((), lease_ms=0)
         self._tasks.clear()
 
     def floor(self, event_id: str) -> int:
@@ -63,12 +75,12 @@ class Hub:
     def lost(self, event_id: str, *, behind: bool) -> None:
         """A script answered STALE: the next round adopts or repairs, and starts from a snapshot."""
         self._room.generations.forget(event_id, behind=behind)
-        self._events.setdefault(event_id, LocalEvent()).lost()
+        self._event(event_id).lost()
 
     def look_again(self, event_id: str) -> None:
-        """This node changed the room itself: whoever asks next is not told from before."""
-        if event := self._events.get(event_id):
-            event.polled_at = 0.0
+        """The room was changed: whoever asks next is not told from before, and rounds see it."""
+        event = self._event(event_id)
+        event.polled_at, event.wanted_at = 0.0, _now_s()
 
     def views(self) -> dict[str, EventView]:
         """The copies this node has now, for metrics."""
@@ -76,9 +88,10 @@ class Hub:
 
     async def view(self, event_id: str) -> EventView:
         """The node's copy, read now if there is none yet or it is a round old."""
-        event = self._events.setdefault(event_id, LocalEvent())
+        event = self._event(event_id)
+        event.wanted_at = _now_s()
         async with event.polling:
-            if event.view is not None and _age_s(event) <= ROUND_S:
+            if event.view is not None and _now_s() - event.polled_at <= ROUND_S:
                 return event.view
             return await self._poll(event_id, event)
 
@@ -90,42 +103,67 @@ class Hub:
 
     async def connect(self, event_id: str, subject: str, socket: Socket) -> None:
         """The fan is here: present from now on, told the state at once and on every change."""
-        event = self._events.setdefault(event_id, LocalEvent())
-        fan = event.fans.setdefault(subject, LocalFan(subject))
+        fan = self._event(event_id).board.add(subject)
         fan.sockets.add(socket)
-        await self._see(event_id, [subject])
-        await self._tell(event_id, fan)
+        standing = await self._room.standing(event_id, subject)
+        await self.push(event_id, subject, standing)
 
     def disconnect(self, event_id: str, subject: str, socket: Connection) -> None:
-        """The last socket of a fan leaves the grace behind, with the next round."""
+        """The last socket of a fan leaves the grace behind. Safe to repeat."""
         event = self._events.get(event_id)
-        fan = event.fans.get(subject) if event else None
+        fan = event.board.fans.get(subject) if event else None
         if event is None or fan is None:
             return
         fan.sockets.discard(cast("Socket", socket))
         if not fan.sockets:
-            del event.fans[subject]
-            event.left.add(subject)
+            event.board.remove(fan)
+            if fan.place:
+                event.sees(fan.place)
+
+    def sees(self, event_id: str, standing: Standing) -> None:
+        """A fan who stands there was here just now, with or without a socket."""
+        if standing.kind == "waiting":
+            self._event(event_id).sees(standing.number)
 
     def sockets_of(self, event_id: str, subject: str) -> int:
         event = self._events.get(event_id)
-        fan = event.fans.get(subject) if event else None
+        fan = event.board.fans.get(subject) if event else None
         return len(fan.sockets) if fan else 0
 
-    async def push(self, event_id: str, subject: str) -> None:
-        """Something about this fan changed here: all of the fan's tabs are told."""
-        event = self._events.get(event_id)
-        fan = event.fans.get(subject) if event else None
-        if event is not None and fan is not None:
-            await self._tell(event_id, fan)
+    async def push(self, event_id: str, subject: str, standing: Standing) -> None:
+        """This is where the fan stands now: all of the fan's tabs here are told."""
+        view = await self.view(event_id)
+        event = self._event(event_id)
+        fan = event.board.fans.get(subject)
+        if fan is not None:
+            event.board.stands(fan, standing)
+            self._tell(event_id, event, view, fan)
 
     # -- rounds -------------------------------------------------------------------------------
 
     async def _run(self) -> None:
         while True:
-            for event_id in list(self._events):
-                await self._round_guarded(event_id)
+            if _now_s() - self._mustered_at >= MUSTER_EVERY_S:
+                await self._muster()
+            due = [event_id for event_id in self._events if self._concerns_us(event_id)]
+            for begin in range(0, len(due), ROUNDS_AT_ONCE):
+                some = due[begin : begin + ROUNDS_AT_ONCE]
+                await asyncio.gather(*(self._round_guarded(event_id) for event_id in some))
             await asyncio.sleep(ROUND_S)
+
+    async def _muster(self) -> None:
+        self._mustered_at = _now_s()
+        with contextlib.suppress(StoreUnavailable):  # the rounds say so
+            await self._nodes.muster([name for name, view in self.views().items() if _work(view)])
+        for event_id in self._nodes.busy:
+            if self._nodes.prefers_me(event_id):
+                self._event(event_id)
+
+    def _concerns_us(self, event_id: str) -> bool:
+        event = self._events[event_id]
+        if event.board.fans or event.returning or _now_s() - event.wanted_at < WANTED_S:
+            return True
+        return event_id in self._nodes.busy and self._nodes.prefers_me(event_id)
 
     async def _round_guarded(self, event_id: str) -> None:
         try:
@@ -140,45 +178,39 @@ class Hub:
             log.exception("waiting room: a round failed", extra={"event_id": event_id})
 
     async def _round(self, event_id: str, event: LocalEvent) -> None:
-        quiet = not (event.fans or event.left) and (
-            event.view is None or event.view.counts.waiting == 0
-        )
-        if quiet and _age_s(event) < IDLE_ROUND_S:
-            return
         if event.returning:
             await self._bring_back(event_id, event)
         async with event.polling:
             view = await self._poll(event_id, event)
-        await self._tick(event_id, view)
+        if _work(view) and self._our_turn(event_id, view):
+            await self._tick(event_id, view)
         await self._tell_news(event_id, event, view)
-        if event.fans and view.now_ms - event.renewed_at_ms > RENEW_EVERY_S * 1000:
-            event.renewed_at_ms = view.now_ms
-            await self._see(event_id, list(event.fans))
-        if event.left:
-            left, event.left = event.left, set()
-            await self._see(event_id, [subject for subject in left if subject not in event.fans])
+        await self._report(event_id, event, view)
         if event.lapsed:
             told = len(event.lapsed)
             await self._room.rooms.lapsed(event_id, event.lapsed[:told])
             del event.lapsed[:told]
 
+    def _our_turn(self, event_id: str, view: EventView) -> bool:
+        late = view.now_ms - view.state.get("ticked_at_ms", 0) > STEP_IN_MS
+        return late or self._nodes.prefers_me(event_id)
+
     async def _poll(self, event_id: str, event: LocalEvent) -> EventView:
         """Under `event.polling`, so that no older answer is applied over a newer one."""
-        room = self._room
-        epoch, floor = await room.at(event_id)
-        changes = await room.store.changes(event_id, epoch, floor)
-        bitmap = None
-        if changes.gap or event.view is None:
-            bitmap = await room.store.snapshot(event_id, epoch, floor)
-        event.polled_at = asyncio.get_running_loop().time()
-        return event.apply(changes, bitmap)
+        epoch, floor = await self._room.at(event_id)
+        whole = event.view is None
+        changes = await self._room.store.changes(event_id, epoch, floor, whole=whole)
+        event.polled_at = _now_s()
+        return event.apply(changes)
 
     async def _tick(self, event_id: str, view: EventView) -> None:
-        counts, room = view.counts, self._room
-        if not (counts.waiting or counts.calling or counts.called or counts.ended):
-            return
+        """In a round that turns the page of presence nobody is called; the next makes up for it."""
+        room = self._room
         epoch, floor = await room.at(event_id)
-        ids = [new_id("ad") for _ in range(CALLS_PER_TICK)]
+        if view.now_ms >= view.state.get("page_ends_ms", 0):
+            await room.store.age(event_id, epoch, floor)
+            return
+        ids = [new_id("ad") for _ in range(min(CALLS_PER_TICK, view.ranks.present))]
         calls = await room.store.tick(event_id, epoch, floor, call_ids=ids)
         if not calls:
             return
@@ -192,58 +224,77 @@ class Hub:
         await room.store.announce(event_id, epoch, floor, [call.subject for call in calls])
 
     async def _tell_news(self, event_id: str, event: LocalEvent, view: EventView) -> None:
-        """Ask Redis only about fans who moved; the rest is told from memory."""
+        """Ask Redis only about fans who moved, all at once; the rest is told from memory."""
         if event.all_moved:
-            event.moved.update(event.fans)
+            event.moved.update(event.board.fans)
             event.all_moved = False
         everybody, event.terms = view.terms != event.terms, view.terms
         if everybody and view.room.mode == "off" and not view.room.stopped:
-            event.moved.update(fan.subject for fan in event.fans.values() if fan.place)
-        while event.moved:
-            subject = event.moved.pop()
-            try:
-                await self.push(event_id, subject)
-            except StoreUnavailable:
-                event.moved.add(subject)
-                raise
-        for fan in event.fans.values():
-            if everybody or (fan.place and self._rank_moved(view, fan)):
-                body = self._room.described_from(view, event_id, fan.subject, fan.standing)
-                self._send(view, fan, body)
+            event.moved.update(fan.subject for fan in event.board.fans.values() if fan.place)
+        moved = list(event.moved)
+        for begin in range(0, len(moved), ASK_AT_ONCE):
+            some = moved[begin : begin + ASK_AT_ONCE]
+            standings = await self._room.standings(event_id, some)
+            event.moved.difference_update(some)
+            for subject, standing in zip(some, standings, strict=True):
+                if fan := event.board.fans.get(subject):
+                    event.board.stands(fan, standing)
+                    self._tell(event_id, event, view, fan)
+        due = event.board.due(view.ranks, view.now_ms)
+        await self._tell_all(
+            event_id, event, view, [*event.board.fans.values()] if everybody else due
+        )
 
-    async def _see(self, event_id: str, subjects: list[str]) -> None:
-        for begin in range(0, len(subjects), RENEW_BATCH):
+    async def _tell_all(
+        self, event_id: str, event: LocalEvent, view: EventView, fans: Sequence[LocalFan]
+    ) -> None:
+        for number, fan in enumerate(fans, 1):
+            if fan.sockets:
+                self._tell(event_id, event, view, fan)
+            if number % TELL_AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+    async def _report(self, event_id: str, event: LocalEvent, view: EventView) -> None:
+        """Who is here: everybody once a page, and at once those whom the ranks don't count."""
+        places = event.to_report(view)
+        if places:
             epoch, floor = await self._room.at(event_id)
-            batch = subjects[begin : begin + RENEW_BATCH]
-            await self._room.store.see(event_id, epoch, floor, batch)
+            await self._room.store.see(event_id, epoch, floor, places)
+        event.reported(view, places)
 
     async def _bring_back(self, event_id: str, event: LocalEvent) -> None:
         """After a repair: fans connected here get the places back that they had."""
-        places = {fan.subject: fan.place for fan in event.fans.values() if fan.place}
+        places = {fan.subject: fan.place for fan in event.board.fans.values() if fan.place}
         called = await self._room.rooms.places_called(event_id, list(places.values()))
-        for subject, place in places.items():
-            await self._room.enter(event_id, subject, None if place in called else place)
+        joins = (
+            self._room.enter(event_id, subject, None if place in called else place)
+            for subject, place in places.items()
+        )
+        for refused in await asyncio.gather(*joins, return_exceptions=True):
+            if isinstance(refused, BaseException):
+                raise refused
         event.returning = False
 
-    # -- telling ------------------------------------------------------------------------------
+    # -- inside -------------------------------------------------------------------------------
 
-    async def _tell(self, event_id: str, fan: LocalFan) -> None:
-        """Ask Redis where this fan stands and say so. For a fan whose state changed."""
-        fan.standing = await self._room.standing(event_id, fan.subject)
-        view = await self.view(event_id)
+    def _event(self, event_id: str) -> LocalEvent:
+        return self._events.setdefault(event_id, LocalEvent())
+
+    def _tell(self, event_id: str, event: LocalEvent, view: EventView, fan: LocalFan) -> None:
+        """From memory: no store is asked."""
         body = self._room.described_from(view, event_id, fan.subject, fan.standing)
-        self._send(view, fan, body)
-
-    def _rank_moved(self, view: EventView, fan: LocalFan) -> bool:
-        rank = view.ranks.rank(fan.place)
-        return worth_telling(fan.shown_rank, rank, since_ms=view.now_ms - fan.shown_at_ms)
-
-    def _send(self, view: EventView, fan: LocalFan, body: dict[str, Any]) -> None:
-        fan.shown_rank, fan.shown_at_ms = body.get("rank", 0), view.now_ms
+        event.board.shown(fan, body.get("rank", 0), view.now_ms)
         frame = websocket.text(orjson.dumps(body))
         for socket in fan.sockets:
             socket.send(frame)
 
 
-def _age_s(event: LocalEvent) -> float:
-    return asyncio.get_running_loop().time() - event.polled_at
+def _work(view: EventView) -> bool:
+    """Whether there is something to look after."""
+    counts = view.counts
+    draining = view.room.intake == "draining"  # its end must be seen
+    return bool(view.ranks.present or counts.calling or counts.called or counts.ended or draining)
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

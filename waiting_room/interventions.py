@@ -108,7 +108,8 @@ class Interventions:
     async def _tell(self, event_id: str, subject: str) -> None:
         """The fan's tabs here at once, those on other nodes by the log; and the operator."""
         self._room.hub.look_again(event_id)
-        await self._room.hub.push(event_id, subject)
+        standing = await self._room.standing(event_id, subject)
+        await self._room.hub.push(event_id, subject, standing)
 
     async def _may_call(self, event_id: str, subject: str, place: int) -> Call:
         """The call to be, unless this node's copy says already that it will be refused."""

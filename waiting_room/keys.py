@@ -5,17 +5,19 @@
 
 from __future__ import annotations
 
+PAGES = ("seen0", "seen1", "seen2", "seen3")  # the page of now first
 NAMES = (
     "epoch",
     "settings",
     "state",
     "queue",
-    "seen",
     "calling",
     "calls",
     "active",
     "admission",
     "present",
+    *PAGES,
+    "scratch",
     "log",
 )
 

@@ -2,66 +2,55 @@
 
 Whoever polls the log, `apply` keeps what came of it until a round has told it: a fan whose call
 was read by somebody else's GET would otherwise never hear of it.
+
+Presence is reported by page (age.lua): all who are connected, and all who asked or left since the
+last report, once a page; in between only those whom the ranks do not count yet.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from core.live.connection import Socket
-from waiting_room.model import Standing
+import numpy as np
+
+from waiting_room.board import Board
 from waiting_room.store import Changes
 from waiting_room.views import EventView
 
-NOWHERE = Standing("none")
 RECENT_MS = 60_000  # how far back `called_lately` looks
-
-
-@dataclass(slots=True, eq=False)
-class LocalFan:
-    """A fan connected here, and what they were told last."""
-
-    subject: str
-    sockets: set[Socket] = field(default_factory=set)
-    standing: Standing = NOWHERE
-    shown_rank: int = 0
-    shown_at_ms: int = 0
-
-    @property
-    def place(self) -> int:
-        return self.standing.number if self.standing.kind == "waiting" else 0
 
 
 @dataclass(slots=True, eq=False)
 class LocalEvent:
     view: EventView | None = None
     version: int = 0
-    fans: dict[str, LocalFan] = field(default_factory=dict)
+    board: Board = field(default_factory=Board)
     fresh: deque[tuple[int, int]] = field(default_factory=deque)  # (ms, fresh calls so far)
-    renewed_at_ms: int = 0
     polled_at: float = 0.0
+    wanted_at: float = 0.0  # when a request last asked for it
     returning: bool = False  # after a repair: fans here are presented again
     polling: asyncio.Lock = field(default_factory=asyncio.Lock)  # polls are applied in order
     moved: set[str] = field(default_factory=set)  # fans whose state changed, not told yet
     all_moved: bool = False  # entries of the log were missed: anybody's may have
     lapsed: list[str] = field(default_factory=list)  # ids of calls, not in PostgreSQL yet
-    left: set[str] = field(default_factory=set)  # fans whose last socket closed since a round
     terms: tuple[object, ...] = ()  # as last told to everybody
+    page: int = 0  # the last one that this node reported its fans for
+    arrived: set[int] = field(default_factory=set)  # places seen since the last look at them
+    seen: set[int] = field(default_factory=set)  # places seen since the last report of a page
 
-    def apply(self, changes: Changes, bitmap: tuple[int, bytes] | None) -> EventView:
-        """Take a poll in. `bitmap` is a snapshot, in place of entries that were missed."""
+    def apply(self, changes: Changes) -> EventView:
+        """Take a poll in."""
         view = self.view or EventView(changes.settings, changes.now_ms)
         view.room, view.now_ms = changes.settings, changes.now_ms
         view.counts, view.state = changes.counts, changes.state
-        if bitmap is not None:
-            self.version, bits = bitmap
-            view.ranks.load(bits)
-            self.all_moved = True
-        else:
-            self._read(view, changes)
-            self.version = changes.version
+        if changes.bitmap is not None:
+            view.ranks.load(changes.bitmap)
+        self._read(view, changes)
+        self.all_moved = self.all_moved or changes.gap
+        self.version = changes.version
         self.fresh.append((view.now_ms, view.state.get("fresh", 0)))
         while self.fresh[0][0] < view.now_ms - RECENT_MS:
             self.fresh.popleft()
@@ -71,13 +60,33 @@ class LocalEvent:
     def _read(self, view: EventView, changes: Changes) -> None:
         for _, name, value in changes.entries:
             if name in "+-":
-                view.ranks.set(int(value), name == "+")
+                view.ranks.set([int(place) for place in value.split()], name == "+")
                 continue
             subject, _, admission = value.partition(":")
             if name == "lapsed":
                 self.lapsed.append(admission.partition(":")[0])
-            if subject in self.fans:
+            if subject in self.board.fans:
                 self.moved.add(subject)
+
+    def sees(self, place: int) -> None:
+        """A fan of this place is here, or was until now."""
+        self.arrived.add(place)
+        self.seen.add(place)
+
+    def to_report(self, view: EventView) -> Collection[int]:
+        """Places to report as seen now; call `reported` when that is done."""
+        arrived, self.arrived = self.arrived, set()
+        if view.state.get("page", 0) != self.page:
+            return self.seen.union(self.board.places().tolist())
+        if not arrived:
+            return ()
+        places = np.fromiter(arrived, np.int64, len(arrived))
+        absent: list[int] = places[~view.ranks.has(places)].tolist()
+        return absent
+
+    def reported(self, view: EventView, places: Collection[int]) -> None:
+        self.page = view.state.get("page", 0)
+        self.seen.difference_update(places)
 
     @property
     def called_lately(self) -> int:
@@ -86,5 +95,5 @@ class LocalEvent:
 
     def lost(self) -> None:
         """Redis' state is another now: begin with a snapshot, bring the fans here back."""
-        self.version, self.view, self.returning = 0, None, True
+        self.version, self.view, self.returning, self.page = 0, None, True, 0
         self.fresh.clear()

@@ -61,6 +61,15 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Join:
+    """One fan's wish for a place."""
+
+    subject: str
+    call_id: str  # of the admission, should the room let the fan straight in
+    slip_place: int | None = None  # to get back after a repair
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     subject: str
     admission: Admission
@@ -73,3 +82,4 @@ class Counts:
     called: int
     active: int
     ended: int = 0  # admissions that the next tick sweeps
+    present: int = 0  # of those waiting

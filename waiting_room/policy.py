@@ -5,16 +5,23 @@ fast fresh calls come. Pace is a token bucket counted in exact integers: `per_mi
 elapsed ms, and one fan costs 60,000. Floats would drift, and rounding each tick would lose up to
 one fan a tick. A call that lapses unaccepted is replaced on top of the pace, at most two for each
 fresh call, so that accepted turns reach the pace whatever the no-show rate is.
+
+How much the bucket holds depends on what binds. While the pace binds, ticks that came late are
+made up for (CATCH_UP_MS), or a node's death would cost turns. While cap or queue bind, hardly
+anything is saved (BURST_MS), or the next minute would see more calls than the pace.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from waiting_room.model import Counts, RoomSettings
 
 FAN = 60_000  # token units of one call
-BURST_MS = 2_000  # an idle spell earns no more than this
+BURST_MS = 250  # an idle spell earns no more than this: 0.4 % of a minute
+CATCH_UP_MS = 3_000  # and ticks that came late no more than this: about a dead node's lease
+KEPT_BEHIND = 2_000  # an away fan whom the head has passed by more places than this is gone
 REPLACEMENTS_PER_FRESH = 2
 RESTORE_MS = 30_000  # calling stands still so long after a repair, for fans to come back
 BOOKED_GRACE_MS = 5 * 60_000  # an admission outlives its booking by so much
@@ -33,6 +40,7 @@ class Pace:
     fresh: int = 0
     replaced: int = 0
     lapsed: int = 0
+    binds: bool = False  # the pace alone kept the last tick from calling more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +62,8 @@ def plan_calls(
         room: Most calls in this tick.
     """
     tokens = earned(pace, limits, now_ms=now_ms)
-    left = max(0, min(room, limits.max_active - busy, present)) if limits.open else 0
+    free = min(limits.max_active - busy, present) if limits.open else 0
+    left = max(0, min(room, free))
     fresh = max(0, min(left, tokens // FAN))
     owed = min(pace.lapsed, REPLACEMENTS_PER_FRESH * (pace.fresh + fresh)) - pace.replaced
     replacements = max(0, min(left - fresh, owed))
@@ -64,6 +73,7 @@ def plan_calls(
         tokens_at_ms=now_ms,
         fresh=pace.fresh + fresh,
         replaced=pace.replaced + replacements,
+        binds=fresh + replacements < free,
     )
     return fresh, replacements, after
 
@@ -83,7 +93,7 @@ def skip_line(pace: Pace, limits: Limits, *, now_ms: int, busy: int) -> Pace | N
 def earned(pace: Pace, limits: Limits, *, now_ms: int) -> int:
     """Tokens at that moment; below 0 after turns out of line."""
     elapsed_ms = max(0, now_ms - pace.tokens_at_ms)
-    most = max(FAN, limits.per_minute * BURST_MS)
+    most = max(FAN, limits.per_minute * (CATCH_UP_MS if pace.binds else BURST_MS))
     return min(most, pace.tokens + elapsed_ms * limits.per_minute)
 
 
@@ -106,17 +116,19 @@ def eta_ms(
 
 
 def is_drained(room: RoomSettings, counts: Counts, *, now_ms: int) -> bool:
-    """Whether a drain is at its end: nobody waits, is called or shops.
+    """Whether a drain is at its end: nobody present waits, is called or shops.
 
     Not while calling stands still after a repair: fans are still on their way back then.
     """
-    left = counts.waiting + counts.calling + counts.called + counts.active
+    left = counts.present + counts.calling + counts.called + counts.active
     return room.intake == "draining" and left == 0 and now_ms >= room.resume_at_ms
 
 
-def worth_telling(shown: int, rank: int, *, since_ms: int) -> bool:
-    """Whether a fan who was shown `shown` that long ago is told the rank now."""
-    if since_ms >= TELL_EVERY_MS:
-        return True
-    changed = abs(rank - shown) >= max(1, shown * TELL_SHARE)
-    return changed and since_ms >= TELL_AT_MOST_EVERY_MS
+def worth_telling(shown: Any, rank: Any, *, since_ms: Any) -> Any:
+    """Whether a fan who was shown `shown` that long ago is told the rank now.
+
+    Numbers, or columns of them: a node asks once for all its fans.
+    """
+    change = abs(rank - shown)
+    news = (change >= 1) & (change >= shown * TELL_SHARE) & (since_ms >= TELL_AT_MOST_EVERY_MS)
+    return news | (since_ms >= TELL_EVERY_MS)

@@ -1,58 +1,95 @@
-"""Ranks from memory: one bit for each place, running counts for each block.
+"""Ranks from memory: one bit for each place, running counts for each word of 64.
 
 The rank of a place is how many present places lie below it, plus one: a prefix count. A node
 keeps a copy of Redis' bitmap and applies the log's changes to it, so that the rank of a waiting
-fan never costs Redis a command. A million places are 125 kB and a rank is one sum over blocks
-and one popcount of at most half a kilobyte.
+fan never costs Redis a command. A million places are 125 kB of bits and as much of counts; the
+counts are made anew when bits have changed, which takes less time than finding out which did.
 """
 
 from __future__ import annotations
 
-from itertools import accumulate
+from collections.abc import Collection
 
-BLOCK_BYTES = 512
-BLOCK_PLACES = BLOCK_BYTES * 8
+import numpy as np
+import numpy.typing as npt
+
+Places = npt.NDArray[np.int64]
+WORD = 64
+TOP_BIT = np.uint64(1 << (WORD - 1))  # Redis numbers bits from the top of a byte
+SPARE = 1024  # words more than asked for, so that growing is rare
 
 
 class RankIndex:
-    """`load` a snapshot, `set` changes, ask `rank`. Bits are numbered as Redis numbers them."""
+    """`load` a snapshot, `set` changes, ask `rank` or `ranks`.
+
+    The last word is always empty: it stands for all places beyond.
+    """
 
     def __init__(self) -> None:
         self.load(b"")
 
     def load(self, bitmap: bytes) -> None:
-        blocks = -(-len(bitmap) // BLOCK_BYTES)
-        self._bits = bytearray(bitmap.ljust(blocks * BLOCK_BYTES, b"\0"))
-        self._counts = [self._popcount(b * BLOCK_BYTES, BLOCK_BYTES) for b in range(blocks)]
-        self._below: list[int] | None = None
+        padded = bitmap.ljust((len(bitmap) // 8 + 2) * 8, b"\0")
+        self._words = np.frombuffer(padded, ">u8").astype(np.uint64)
+        self._below: Places | None = None
 
     @property
     def present(self) -> int:
-        return sum(self._counts)
+        return int(self._counts()[-1])
 
-    def set(self, place: int, bit: bool) -> None:
+    def set(self, places: Collection[int], bit: bool) -> None:
         """Safe to repeat: a bit that is so already changes nothing."""
-        byte, mask = place >> 3, 0x80 >> (place & 7)
-        while byte >= len(self._bits):
-            self._bits.extend(bytes(BLOCK_BYTES))
-            self._counts.append(0)
-        if bool(self._bits[byte] & mask) == bit:
+        if not places:
             return
-        self._bits[byte] ^= mask
-        self._counts[place // BLOCK_PLACES] += 1 if bit else -1
+        given = np.fromiter(places, np.int64, len(places))
+        words, masks = given // WORD, _masks(given)
+        missing = int(words.max()) + 2 - len(self._words)
+        if missing > 0:
+            self._words = np.append(self._words, np.zeros(missing + SPARE, np.uint64))
+        if bit:
+            np.bitwise_or.at(self._words, words, masks)
+        else:
+            np.bitwise_and.at(self._words, words, ~masks)
         self._below = None
 
     def rank(self, place: int) -> int:
         """1 for the first present place; for an absent one, the rank it would come back to."""
-        block = min(place // BLOCK_PLACES, len(self._counts))
-        if self._below is None:
-            self._below = [0, *accumulate(self._counts)]
-        if block == len(self._counts):
-            return self._below[block] + 1
-        start, byte = block * BLOCK_BYTES, place >> 3
-        inside = self._popcount(start, byte - start)
-        partial = self._bits[byte] >> (8 - (place & 7))
-        return self._below[block] + inside + partial.bit_count() + 1
+        word = min(place // WORD, len(self._words) - 1)
+        lower = int(self._words[word]) >> (WORD - place % WORD)
+        return int(self._counts()[word]) + lower.bit_count() + 1
 
-    def _popcount(self, start: int, size: int) -> int:
-        return int.from_bytes(self._bits[start : start + size], "big").bit_count()
+    def ranks(self, places: Places) -> Places:
+        """The rank of each, as `rank` gives it: all at once, for all fans of a node."""
+        words = np.minimum(places // WORD, len(self._words) - 1)
+        before = ~((_masks(places) << np.uint64(1)) - np.uint64(1))  # the bits before its own
+        lower = np.bitwise_count(self._words[words] & before)
+        ranks: Places = self._counts()[words] + lower + 1
+        return ranks
+
+    def has(self, places: Places) -> npt.NDArray[np.bool_]:
+        """For each place, whether it is present."""
+        words = np.minimum(places // WORD, len(self._words) - 1)
+        here: npt.NDArray[np.bool_] = (self._words[words] & _masks(places)) != 0
+        return here
+
+    def _counts(self) -> Places:
+        """For each word, the present places below it."""
+        if self._below is None:
+            counts = np.bitwise_count(self._words)
+            self._below = np.zeros(len(counts), np.int64)
+            np.cumsum(counts[:-1], out=self._below[1:])
+        return self._below
+
+
+def _masks(places: Places) -> npt.NDArray[np.uint64]:
+    """Each place's bit within its word."""
+    return TOP_BIT >> (places % WORD).astype(np.uint64)
+
+
+def bitmap_of(places: Collection[int]) -> tuple[int, bytes]:
+    """(its first byte, the bitmap) of some places, as Redis numbers bits: at least one place."""
+    given = np.fromiter(places, np.int64, len(places))
+    first = int(given.min()) // 8
+    bits = np.zeros((int(given.max()) // 8 - first + 1) * 8, np.uint8)
+    bits[given - first * 8] = 1
+    return first, np.packbits(bits).tobytes()

@@ -9,8 +9,10 @@ leader.
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from redis.asyncio import Redis
@@ -21,12 +23,14 @@ from core.generations import Epoch, Generations
 from core.ids import new_id
 from core.redis import now_ms as redis_now_ms
 from core.signing import Keys
+from waiting_room.batch import Batcher
 from waiting_room.copies import Copies
 from waiting_room.errors import NotCalled, NotOpen, QueueClosed, SaleStopped
 from waiting_room.hub import Hub
 from waiting_room.interventions import Interventions
 from waiting_room.keys import epoch_key
-from waiting_room.model import CLOSED, Call, RoomSettings, Standing
+from waiting_room.model import CLOSED, Call, Join, RoomSettings, Standing
+from waiting_room.nodes import Nodes
 from waiting_room.passes import Passes
 from waiting_room.policy import BOOKED_GRACE_MS, RESTORE_MS
 from waiting_room.rooms import Record, Rooms
@@ -34,6 +38,7 @@ from waiting_room.store import QueueStore
 from waiting_room.views import EventView, queue_state
 
 T = TypeVar("T")
+JOINS_AT_ONCE = 500  # one script: some 4 ms of Redis' time
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +50,9 @@ class WaitingRoom:
         self.store = QueueStore(redis)
         self.passes = Passes(keys)
         self.generations = Generations(redis, db, "wr", epoch_key, self._repair)
-        self.hub = Hub(self)
+        self.hub = Hub(self, Nodes(redis))
+        self._joins: dict[str, Batcher[Join, Standing]] = {}
+        self._looks: dict[str, Batcher[str, Standing]] = {}
         self._copies = Copies(self)
         self.interventions = Interventions(self)
 
@@ -60,6 +67,10 @@ class WaitingRoom:
     async def stop(self) -> None:
         await self._copies.stop()
         await self.hub.stop()
+        for joins in self._joins.values():
+            await joins.stop()
+        for looks in self._looks.values():
+            await looks.stop()
 
     # -- what fans do -------------------------------------------------------------------------
 
@@ -74,42 +85,60 @@ class WaitingRoom:
         return await self._state(event_id, subject, standing)
 
     async def enter(self, event_id: str, subject: str, slip_place: int | None) -> Standing:
-        """The join script, with the ceiling raised when it asks for it."""
-        call_id = new_id("ad")
-        while True:
+        """Join, together with all who join this event at this moment."""
+        if event_id not in self._joins:
+            self._joins[event_id] = Batcher(partial(self._join_all, event_id), JOINS_AT_ONCE)
+        join = Join(subject, new_id("ad"), slip_place)
+        standing = await self._joins[event_id](join)
+        if standing.kind == "admitted" and standing.new:
+            await self._record_direct(event_id, subject, standing)
+        self.hub.sees(event_id, standing)
+        return standing
+
+    async def _join_all(self, event_id: str, joins: Sequence[Join]) -> list[Standing]:
+        """The join script, with the ceiling raised for those who meet it."""
+        standings: dict[str, Standing] = {}
+        left = list(joins)
+        while left:
             epoch, floor = await self.at(event_id)
-            reply = await self.guarded(
-                event_id,
-                self.store.join(
-                    event_id, epoch, floor, subject, call_id=call_id, slip_place=slip_place
-                ),
-            )
-            if isinstance(reply, Standing):
-                break
-            ceiling = await self.rooms.raise_ceiling(event_id, reply)
-            room, _ = await self.rooms.get(event_id)
-            copied = self.store.copy_settings(event_id, epoch, floor, room, ceiling)
-            await self.guarded(event_id, copied)
-        if reply.kind == "admitted" and reply.new:
-            await self._record_direct(event_id, subject, reply)
-        return reply
+            replies = await self.guarded(event_id, self.store.join(event_id, epoch, floor, left))
+            for join, reply in zip(left, replies, strict=True):
+                if isinstance(reply, Standing):
+                    standings[join.call_id] = reply
+            left = [join for join in left if join.call_id not in standings]
+            if left:
+                too_low = max(reply for reply in replies if isinstance(reply, int))
+                await self.rooms.raise_ceiling(event_id, too_low)
+                await self.copy_settings(event_id)
+        return [standings[join.call_id] for join in joins]
 
     async def state(self, event_id: str, subject: str) -> dict[str, Any]:
         """The queue state, the same by poll and by socket; while admitted, with a fresh pass."""
         return await self.described(event_id, subject, await self.standing(event_id, subject))
 
     async def standing(self, event_id: str, subject: str) -> Standing:
-        """Where the fan stands. Who still waits when the room is switched off goes straight in."""
-        found = await self.where(event_id, subject)
-        if found.kind == "none":
-            return Standing("none", revoked=await self.store.revocation(event_id, subject))
-        if found.kind == "waiting" and await self.straight_in(event_id):
-            return await self.enter(event_id, subject, None)
-        return found
+        """Where a fan stands who is here, asked together with all who ask at this moment."""
+        if event_id not in self._looks:
+            self._looks[event_id] = Batcher(partial(self.standings, event_id), JOINS_AT_ONCE)
+        standing = await self._looks[event_id](subject)
+        self.hub.sees(event_id, standing)
+        return standing
+
+    async def standings(self, event_id: str, subjects: Sequence[str]) -> list[Standing]:
+        """Where fans stand. Who still waits when the room is switched off goes straight in."""
+        epoch, floor = await self.at(event_id)
+        found = await self.guarded(event_id, self.store.where(event_id, epoch, floor, subjects))
+        waiting = [who for who, s in zip(subjects, found, strict=True) if s.kind == "waiting"]
+        if not waiting or not await self.straight_in(event_id):
+            return found
+        entered = await asyncio.gather(*(self.enter(event_id, who, None) for who in waiting))
+        now = dict(zip(waiting, entered, strict=True))
+        return [now.get(who, standing) for who, standing in zip(subjects, found, strict=True)]
 
     async def where(self, event_id: str, subject: str) -> Standing:
         epoch, floor = await self.at(event_id)
-        return await self.guarded(event_id, self.store.where(event_id, epoch, floor, subject))
+        found = self.store.where(event_id, epoch, floor, [subject])
+        return (await self.guarded(event_id, found))[0]
 
     async def accept(self, event_id: str, subject: str) -> dict[str, Any]:
         """Idempotent while the admission lives. Raises NotCalled."""
@@ -198,7 +227,6 @@ class WaitingRoom:
             await self.copy_settings(event_id)
         except StoreUnavailable as exc:
             log.warning("settings not copied yet", extra={"event_id": event_id, "why": str(exc)})
-        self.hub.look_again(event_id)
         return room
 
     async def copy_settings(self, event_id: str) -> None:
@@ -207,6 +235,7 @@ class WaitingRoom:
         epoch, floor = await self.at(event_id)
         copied = self.store.copy_settings(event_id, epoch, floor, room, ceiling)
         await self.guarded(event_id, copied)
+        self.hub.look_again(event_id)
 
     async def numbers(self, event_id: str) -> dict[str, Any]:
         return await self.hub.numbers(event_id)
@@ -229,7 +258,7 @@ class WaitingRoom:
 
     async def _state(self, event_id: str, subject: str, standing: Standing) -> dict[str, Any]:
         body = await self.described(event_id, subject, standing)
-        await self.hub.push(event_id, subject)
+        await self.hub.push(event_id, subject, standing)
         return body
 
     async def described(self, event_id: str, subject: str, standing: Standing) -> dict[str, Any]:

@@ -6,22 +6,23 @@ STALE, since Redis must have lost writes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import orjson
-from redis import exceptions as redis_errors
 from redis.asyncio import Redis
 
-from core.errors import StoreUnavailable
 from core.generations import Epoch
 from core.lua import LuaScript
-from waiting_room.keys import key, revoked_key
-from waiting_room.model import Admission, Call, Counts, Kind, RoomSettings, Standing
+from waiting_room.keys import PAGES, key, revoked_key
+from waiting_room.model import Admission, Call, Counts, Join, Kind, RoomSettings, Standing
+from waiting_room.policy import KEPT_BEHIND
+from waiting_room.ranks import bitmap_of
 
 SCRIPTS = (
-    *("join", "tick", "announce", "accept", "leave", "see", "end", "where"),
-    *("changes", "snapshot", "settings", "restore"),
+    *("join", "tick", "announce", "accept", "leave", "see", "age", "end", "where"),
+    *("changes", "settings", "restore"),
     *("skip", "revoke", "holder"),
 )
 NUMBERS = (
@@ -29,14 +30,19 @@ NUMBERS = (
     *("opens_at_ms", "version", "resume_at_ms"),
 )
 CHANGES_MAX = 5000  # entries a poll takes; more than that and the next poll goes on
+BACK_MAX = 4000  # fans that one call brings back into the ranks: some 10 ms of Redis' time
 
 
 class Changes:
-    """One look at an event: version, clock, numbers, and the log's entries since."""
+    """One look at an event: version, clock, numbers, and the log's entries since.
 
-    def __init__(self, reply: list[Any]) -> None:
-        version, now_ms, settings, state, counts, gap, entries = reply
-        self.version, self.now_ms, self.gap = int(version), int(now_ms), bool(gap)
+    `bitmap` is None, or the present places at `bitmap_version`, in place of a node's copy; the
+    entries, also those of the next look, are applied over it.
+    """
+
+    def __init__(self, reply: list[Any], *, whole: bool) -> None:
+        version, now_ms, settings, state, counts, gap, entries, bitmap = reply
+        self.version, self.now_ms, self.gap = int(version), int(now_ms), bool(gap) or whole
         self.settings = settings_of(_pairs(settings))
         self.state = {name: int(value) for name, value in _pairs(state).items()}
         self.counts = Counts(*map(int, counts))
@@ -44,15 +50,17 @@ class Changes:
             (int(entry_id.split(b"-")[1]), fields[0].decode(), fields[1].decode())
             for entry_id, fields in entries
         ]
+        reloads = self.gap or any(field == "away" for _, field, _ in self.entries)
+        self.bitmap: bytes | None = bitmap if reloads or bitmap else None
         if self.entries:
             self.version = self.entries[-1][0]
 
 
 class QueueStore:
     def __init__(self, redis: Redis) -> None:
-        self._redis = redis
-        self._scripts = {name: LuaScript("waiting_room", name).bind(redis) for name in SCRIPTS}
-        self._keys = {name: LuaScript("waiting_room", name).keys for name in SCRIPTS}
+        scripts = {name: LuaScript("waiting_room", name) for name in SCRIPTS}
+        self._scripts = {name: script.bind(redis) for name, script in scripts.items()}
+        self._keys = {name: script.keys for name, script in scripts.items()}
 
     async def _run(self, script: str, event_id: str, **args: Any) -> Any:
         names = [name for name in self._keys[script] if name not in args]
@@ -64,30 +72,30 @@ class QueueStore:
         event_id: str,
         epoch: Epoch,
         floor: int,
-        subject: str,
+        joins: Sequence[Join],
         *,
-        call_id: str,
-        slip_place: int | None = None,
         now_ms: int | None = None,
-    ) -> Standing | int:
-        """Where the fan stands now; an int is the ceiling, which must be raised first."""
-        reply = await self._run(
-            "join",
-            event_id,
-            **_caller(epoch, floor, now_ms),
-            subject=subject,
-            call_id=call_id,
-            slip_place=slip_place or "",
-        )
-        if reply[0] == b"ceiling":
-            return int(reply[1])
-        return _standing(reply)
+    ) -> list[Standing | int]:
+        """Where each fan stands now; an int is the ceiling, which must be raised first."""
+        flat = [part for j in joins for part in (j.subject, j.call_id, j.slip_place or "")]
+        caller = _caller(epoch, floor, now_ms)
+        replies = await self._run("join", event_id, **caller, joins=flat)
+        return [int(r[1]) if r[0] == b"ceiling" else _standing(r) for r in replies]
 
     async def where(
-        self, event_id: str, epoch: Epoch, floor: int, subject: str, *, now_ms: int | None = None
-    ) -> Standing:
+        self,
+        event_id: str,
+        epoch: Epoch,
+        floor: int,
+        subjects: Sequence[str],
+        *,
+        now_ms: int | None = None,
+    ) -> list[Standing]:
+        """Where each stands; who has nothing, with the reason if an operator ended it."""
         caller = _caller(epoch, floor, now_ms)
-        return _standing(await self._run("where", event_id, **caller, subject=subject))
+        revoked = [revoked_key(event_id, subject) for subject in subjects]
+        replies = await self._run("where", event_id, **caller, subjects=subjects, revoked=revoked)
+        return [replace(_standing(r[:3]), revoked=r[3].decode()) for r in replies]
 
     async def tick(
         self,
@@ -96,11 +104,13 @@ class QueueStore:
         floor: int,
         *,
         call_ids: Sequence[str],
+        kept_behind: int = KEPT_BEHIND,
         now_ms: int | None = None,
     ) -> list[Call]:
         """Everybody called and not yet announced: insert them, then `announce`."""
         caller = _caller(epoch, floor, now_ms)
-        reply = await self._run("tick", event_id, **caller, call_ids=call_ids)
+        args = {"kept_behind": kept_behind, "call_ids": call_ids}
+        reply = await self._run("tick", event_id, **caller, **args)
         texts = [part.decode() for part in reply]
         return [Call(s, Admission.parse(a)) for s, a in zip(texts[::2], texts[1::2], strict=True)]
 
@@ -134,17 +144,23 @@ class QueueStore:
         held = (await self._run("leave", event_id, **args)).decode()
         return Admission.parse(held) if held else None
 
-    async def see(
-        self,
-        event_id: str,
-        epoch: Epoch,
-        floor: int,
-        subjects: Sequence[str],
-        *,
-        now_ms: int | None = None,
+    async def see(self, event_id: str, epoch: Epoch, floor: int, places: Collection[int]) -> int:
+        """The fans of these places are here. How many came back into the ranks."""
+        first_byte, here = bitmap_of(places)
+        seen = {"first_byte": first_byte, "here": here, "most": BACK_MAX}
+        came = 0
+        while True:
+            back = int(await self._run("see", event_id, epoch=epoch.text, floor=floor, **seen))
+            came += back
+            if back < BACK_MAX:
+                return came
+
+    async def age(
+        self, event_id: str, epoch: Epoch, floor: int, *, now_ms: int | None = None
     ) -> int:
-        caller = _caller(epoch, floor, now_ms)
-        return int(await self._run("see", event_id, **caller, subjects=subjects))
+        """How many went away, not seen for the grace; -1 when it is not time yet."""
+        seen = [key(event_id, page) for page in PAGES]
+        return int(await self._run("age", event_id, **_caller(epoch, floor, now_ms), seen=seen))
 
     async def end(
         self, event_id: str, epoch: Epoch, floor: int, subject: str, *, after_ms: int
@@ -193,23 +209,19 @@ class QueueStore:
         found = (await self._run("holder", event_id, **at, place=place)).decode()
         return found or None
 
-    async def revocation(self, event_id: str, subject: str) -> str:
-        """Why an operator lately ended what the fan had; '' when none did."""
-        try:
-            reason = await self._redis.get(revoked_key(event_id, subject))
-        except (redis_errors.ConnectionError, redis_errors.TimeoutError) as exc:
-            raise StoreUnavailable("GET revoked") from exc
-        return reason.decode() if isinstance(reason, bytes) else ""
-
     async def changes(
-        self, event_id: str, epoch: Epoch, floor: int, *, now_ms: int | None = None
+        self,
+        event_id: str,
+        epoch: Epoch,
+        floor: int,
+        *,
+        whole: bool = False,
+        now_ms: int | None = None,
     ) -> Changes:
+        """What happened after `floor`. `whole`: the caller has no copy yet, so begin with one."""
+        args = {"limit": CHANGES_MAX, "whole": int(whole)}
         caller = _caller(epoch, floor, now_ms)
-        return Changes(await self._run("changes", event_id, **caller, limit=CHANGES_MAX))
-
-    async def snapshot(self, event_id: str, epoch: Epoch, floor: int) -> tuple[int, bytes]:
-        version, bitmap = await self._run("snapshot", event_id, epoch=epoch.text, floor=floor)
-        return int(version), bitmap
+        return Changes(await self._run("changes", event_id, **caller, **args), whole=whole)
 
     async def copy_settings(
         self, event_id: str, epoch: Epoch, floor: int, room: RoomSettings, ceiling: int
@@ -232,12 +244,14 @@ class QueueStore:
         room: RoomSettings,
         ceiling: int,
         calls: Sequence[tuple[str, Admission, int]],
+        *,
+        now_ms: int | None = None,
     ) -> int:
         """Called by a repair, while the epoch key is absent. How many places survived."""
         reply = await self._run(
             "restore",
             event_id,
-            now_ms="",
+            now_ms="" if now_ms is None else now_ms,
             ceiling=ceiling,
             settings_json=orjson.dumps(_plain(room)),
             calls_json=orjson.dumps([[s, str(a), ends] for s, a, ends in calls]),

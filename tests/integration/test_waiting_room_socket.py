@@ -130,7 +130,7 @@ async def test_a_fan_has_so_many_sockets_and_no_more_and_leaves_none_behind(
     for tab in tabs:
         await tab.__aexit__()
     hub = node.services.waiting_room.hub
-    assert not hub._events[event_id].fans
+    assert not hub._events[event_id].board.fans
 
 
 async def test_a_node_that_drains_sends_its_fans_elsewhere(waiting, open_socket, node):

@@ -1,11 +1,14 @@
-"""The admission script does what its specification says, on the same histories; and Q1 to Q3.
+"""The scripts do what their specification says, on the same histories; and Q1, Q2, Q3, Q5.
 
-The model beside it is the specification: `plan_calls` decides how many, the model who. Every
-tick must call the very same fans, in the same order.
+The model is the specification: `plan_calls` decides how many are called, the model who. Fans are
+connected to nodes that report them, die, and repeat calls whose reply they did not get; Redis
+loses everything, or goes back to what it was a while ago, and is repaired. After every step the
+scripts must say of everybody what the model says.
 """
 
 import asyncio
 import itertools
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
 from hypothesis import HealthCheck, example, given, settings
@@ -13,54 +16,111 @@ from hypothesis import strategies as st
 
 from core.generations import Epoch
 from core.redis import connect
-from waiting_room.keys import epoch_key
-from waiting_room.model import RoomSettings
-from waiting_room.policy import Limits, Pace, plan_calls
+from waiting_room.keys import NAMES, PAGES, epoch_key, key
+from waiting_room.model import Admission, Join, RoomSettings
+from waiting_room.policy import RESTORE_MS, Limits, Pace, plan_calls
 from waiting_room.store import QueueStore
 
 EPOCH = Epoch(1, "abcdef01")
 START_MS = 1_000_000_000_000
 GRACE_MS, ACCEPT_MS, SHOP_MS = 40_000, 20_000, 50_000
-ROOM = 50
+PAGE_MS = GRACE_MS // len(PAGES)
+ROOM = 50  # most calls of a tick
+KEPT_BEHIND = 3
+BLOCK = 10_000
+SOAK = 1_000  # examples of the profile `make soak` uses are more than that
+HISTORIES = 10_000 if settings.default.max_examples >= SOAK else 150
 _events = itertools.count()
 
-FANS = st.integers(0, 11).map(lambda n: f"fan{n}")
+ALL_FANS = [f"fan{n}" for n in range(12)]
+FANS = st.sampled_from(ALL_FANS)
+NODES = st.sampled_from("AB")
+AGAIN = st.booleans()  # the reply was lost: the same is asked once more
 STEPS = st.one_of(
-    st.tuples(st.just("join"), FANS),
-    st.tuples(st.just("join"), FANS),
-    st.tuples(st.just("tick"), st.sampled_from([15_000, 21_000, 41_000])),  # each end passes
-    st.tuples(st.just("tick"), st.integers(0, 3_000)),
-    st.tuples(st.just("accept"), FANS),
-    st.tuples(st.just("leave"), FANS),
-    st.tuples(st.just("see"), FANS),
+    st.tuples(st.just("join"), FANS, AGAIN),
+    st.tuples(st.just("join"), FANS, AGAIN),
+    st.tuples(st.just("tick"), st.sampled_from([11_000, 21_000, 31_000]), AGAIN),
+    st.tuples(st.just("tick"), st.integers(0, 3_000), AGAIN),
+    st.tuples(st.just("tick and die"), st.integers(0, 3_000)),
+    st.tuples(st.just("accept"), FANS, AGAIN),
+    st.tuples(st.just("leave"), FANS, AGAIN),
+    st.tuples(st.just("connect"), NODES, FANS),
+    st.tuples(st.just("disconnect"), NODES, FANS),
+    st.tuples(st.just("report"), NODES, AGAIN),
+    st.tuples(st.just("kill"), NODES),
     st.tuples(st.just("cap"), st.integers(0, 8)),
+    st.sampled_from([("save",), ("go back",), ("lose",)]),
 )
 
 
 @dataclass
+class Kept:
+    """What Redis keeps, and may lose."""
+
+    pace: Pace = field(default_factory=Pace)
+    ticked: bool = False
+    places: dict[str, int] = field(default_factory=dict)
+    present: set[str] = field(default_factory=set)
+    last_page: dict[int, int] = field(default_factory=dict)  # place -> page it was seen on
+    page: int = 0
+    page_ends_ms: int = 0
+    head: int = 0
+
+
+@dataclass
 class Model:
-    """What the room should be. Fans are in place order because places only rise."""
+    """What the room should be."""
 
     limits: Limits
     now_ms: int = START_MS
-    pace: Pace = field(default_factory=lambda: Pace(tokens_at_ms=START_MS))
-    places: dict[str, int] = field(default_factory=dict)
-    seen: dict[str, int] = field(default_factory=dict)
-    calls: dict[str, int] = field(default_factory=dict)
-    active: dict[str, int] = field(default_factory=dict)
+    kept: Kept = field(default_factory=Kept)
+    saved: Kept | None = None
+    calling: dict[str, int] = field(default_factory=dict)  # fan -> place
+    calls: dict[str, int] = field(default_factory=dict)  # fan -> accept by
+    active: dict[str, int] = field(default_factory=dict)  # fan -> end
+    admissions: dict[str, Admission] = field(default_factory=dict)  # as PostgreSQL has them
     last: int = 0
+    ceiling: int = BLOCK
+    generation: int = 1
+    resume_at_ms: int = 0
+    slips: dict[str, tuple[int, int]] = field(default_factory=dict)  # fan -> place, generation
+    called_places: set[int] = field(default_factory=set)
+
+    def where(self, fan):
+        if self.active.get(fan, 0) > self.now_ms:
+            return "admitted", self.active[fan]
+        if self.calls.get(fan, 0) > self.now_ms:
+            return "called", self.calls[fan]
+        place = self.calling.get(fan) or self.kept.places.get(fan)
+        return ("waiting", place) if place else ("none", 0)
+
+    def slip_place(self, fan):
+        """As the service reads a slip: older than the last repair, and its place not called."""
+        place, generation = self.slips.get(fan, (0, self.generation))
+        return place if generation < self.generation and place not in self.called_places else None
 
     def join(self, fan):
-        if self.active.get(fan, 0) > self.now_ms or self.calls.get(fan, 0) > self.now_ms:
+        kept = self.kept
+        if self.where(fan)[0] != "none" and fan not in kept.places:
             return
-        if fan not in self.places:
-            self.last += 1
-            self.places[fan] = self.last
-        self.seen[fan] = self.now_ms + GRACE_MS
+        self.lapse(fan)
+        if fan not in kept.places:
+            slip_place = self.slip_place(fan)
+            if slip_place is None or slip_place in kept.places.values():
+                self.last += 1
+                slip_place = self.last
+            kept.places[fan] = slip_place
+        self.slips[fan] = kept.places[fan], self.generation
+        self.see([kept.places[fan]])
 
-    def see(self, fan):
-        if fan in self.places:
-            self.seen[fan] = max(self.seen.get(fan, 0), self.now_ms + GRACE_MS)
+    def see(self, places):
+        kept = self.kept
+        kept.last_page |= dict.fromkeys(places, kept.page)
+        kept.present |= {fan for fan, place in kept.places.items() if place in places}
+
+    def lapse(self, fan):
+        if self.calls.pop(fan, None):
+            self.kept.pace = replace(self.kept.pace, lapsed=self.kept.pace.lapsed + 1)
 
     def accept(self, fan):
         if self.active.get(fan, 0) <= self.now_ms and self.calls.get(fan, 0) > self.now_ms:
@@ -68,129 +128,329 @@ class Model:
             self.active[fan] = self.now_ms + SHOP_MS
 
     def leave(self, fan):
-        for owned in (self.places, self.seen, self.calls, self.active):
-            owned.pop(fan, None)
+        if fan in self.calling:
+            self.calls[fan] = self.calling.pop(fan)
+        self.lapse(fan)
+        self.active.pop(fan, None)
+        self.kept.places.pop(fan, None)
+        self.kept.present.discard(fan)
+
+    def age(self):
+        kept = self.kept
+        if kept.page_ends_ms > self.now_ms:
+            return
+        oldest = kept.page - len(PAGES) + 1
+        kept.present = {f for f in kept.present if kept.last_page[kept.places[f]] >= oldest}
+        kept.page, kept.page_ends_ms = kept.page + 1, self.now_ms + PAGE_MS
 
     def tick(self):
-        now = self.now_ms
+        """Who is called now, in place order; they are announced by `announce`."""
+        kept, now = self.kept, self.now_ms
         self.active = {fan: end for fan, end in self.active.items() if end > now}
-        lapsed = [fan for fan, by in self.calls.items() if by <= now]
-        self.pace = replace(self.pace, lapsed=self.pace.lapsed + len(lapsed))
-        self.calls = {fan: by for fan, by in self.calls.items() if by > now}
-        self.seen = {fan: end for fan, end in self.seen.items() if end > now}
-        busy = len(self.calls) + len(self.active)
+        for fan in [fan for fan, by in self.calls.items() if by <= now]:
+            self.lapse(fan)
+        if not kept.ticked:
+            kept.pace, kept.ticked = replace(kept.pace, tokens_at_ms=now), True
+        fresh, replacements, kept.pace = plan_calls(
+            kept.pace,
+            replace(self.limits, open=now >= self.resume_at_ms),
+            now_ms=now,
+            busy=len(self.calling) + len(self.calls) + len(self.active),
+            present=len(kept.present),
+            room=0 if self.calling else ROOM,
+        )
+        line = sorted(kept.present, key=kept.places.__getitem__)
+        for fan in line[: fresh + replacements]:
+            kept.present.remove(fan)
+            self.calling[fan] = kept.places.pop(fan)
+            kept.head = max(kept.head, self.calling[fan])
+        behind = {fan for fan, place in kept.places.items() if place < kept.head - KEPT_BEHIND}
+        for fan in behind - kept.present:
+            del kept.places[fan]  # gone
+        return sorted(self.calling, key=self.calling.__getitem__)
 
-        def plan(present):
-            return plan_calls(
-                self.pace, self.limits, now_ms=now, busy=busy, present=present, room=ROOM
-            )
+    def announce(self):
+        self.called_places |= set(self.calling.values())
+        self.calls |= dict.fromkeys(self.calling, self.now_ms + ACCEPT_MS)
+        self.calling.clear()
 
-        wanted = sum(plan(10**9)[:2])
+    def repair(self, survived):
+        """PostgreSQL's open calls over what survived; places go on at the ceiling."""
+        now = self.now_ms
+        self.kept, self.generation = survived, self.generation + 1
+        self.kept.pace = replace(self.kept.pace, tokens=Pace().tokens, binds=False)
+        self.kept.ticked = False
+        self.active = {fan: end for fan, end in self.active.items() if end > now}
+        self.calls = dict.fromkeys(self.calls, now + ACCEPT_MS)
+        self.calling.clear()
+        for fan in {*self.active, *self.calls}:
+            self.kept.places.pop(fan, None)
+            self.kept.present.discard(fan)
+        self.kept.last_page |= {self.kept.places[f]: self.kept.page for f in self.kept.present}
+        self.last, self.ceiling = self.ceiling, self.ceiling + BLOCK
+        self.resume_at_ms = now + RESTORE_MS
+        return [
+            (fan, self.admissions[fan], self.active.get(fan, 0))
+            for fan in (*self.active, *self.calls)
+        ]
+
+
+class History:
+    """The model, and the scripts on a Redis, through the same steps."""
+
+    def __init__(self, redis, per_minute, cap):
+        self.redis, self.store = redis, QueueStore(redis)
+        self.event_id = f"ev_history{next(_events)}"
+        self.room = RoomSettings(
+            mode="on",
+            per_minute=per_minute,
+            max_active=cap,
+            accept_ms=ACCEPT_MS,
+            shop_ms=SHOP_MS,
+            grace_ms=GRACE_MS,
+            paused=False,
+            pause_reason="",
+            opens_at_ms=0,
+            version=1,
+        )
+        self.model = Model(Limits(per_minute=per_minute, max_active=cap, open=True))
+        self.connected = {"A": {}, "B": {}}  # node -> fan -> the place it believes
+        self.copy: dict[int, bool] = {}
+        self.floor = 0
+
+    @property
+    def at(self):
+        return self.event_id, EPOCH, 0
+
+    @property
+    def now(self):
+        return {"now_ms": self.model.now_ms}
+
+    async def begin(self):
+        await self.store.restore(self.event_id, self.room, 0, [])
+        await self.redis.set(epoch_key(self.event_id), EPOCH.text)
+        await self.set_room()
+        await self.tick(0)
+
+    async def set_room(self, **changes):
+        self.room = replace(self.room, version=self.room.version + 1, **changes)
+        await self.store.copy_settings(*self.at, self.room, self.model.ceiling)
+
+    async def join(self, fan, again=False):
+        join = Join(fan, "ad_x", self.model.slip_place(fan))
+        self.model.join(fan)
+        for told in await self.store.join(*self.at, [join] * (1 + again), **self.now):
+            assert (told.kind, told.number) == self.model.where(fan)
+
+    async def accept(self, fan, again=False):
+        self.model.accept(fan)
+        for _ in range(1 + again):
+            told = await self.store.accept(*self.at, fan, **self.now)
+            admitted = self.model.where(fan)[0] == "admitted"
+            assert (told and told.number) == (self.model.active[fan] if admitted else None)
+
+    async def leave(self, fan, again=False):
+        self.model.leave(fan)
+        for _ in range(1 + again):
+            await self.store.leave(*self.at, fan)
+
+    async def connect(self, node, fan):
+        kind, number = self.model.where(fan)
+        if kind == "waiting":
+            self.connected[node][fan] = number
+
+    async def disconnect(self, node, fan):
+        self.connected[node].pop(fan, None)
+
+    async def kill(self, node):
+        self.connected[node].clear()
+
+    async def report(self, node, again=False):
+        """What the node believes: fans may have been called or left meanwhile."""
+        places = list(self.connected[node].values())
+        if not places:
+            return
+        self.model.see(places)
+        for _ in range(1 + again):
+            await self.store.see(*self.at, places)
+
+    async def cap(self, value):
+        self.model.limits = replace(self.model.limits, max_active=value)
+        await self.set_room(max_active=value)
+
+    async def tick(self, elapsed_ms, again=False, *, dies=False):
+        model = self.model
+        model.now_ms += elapsed_ms
+        model.age()
+        for _ in range(1 + again):
+            await self.store.age(*self.at, **self.now)
+        unannounced = set(model.calling)
+        expected = model.tick()
         called = []
-        for fan in sorted(self.places, key=self.places.__getitem__):
-            if len(called) == wanted:
-                break
-            del self.places[fan]  # called, or gone: absent when the turn came
-            if self.seen.pop(fan, None):
-                called.append(fan)
-        fresh, replacements, self.pace = plan(len(called))
-        assert fresh + replacements == len(called)
-        self.calls |= dict.fromkeys(called, now + ACCEPT_MS)
-        return called
+        for attempt in range(1 + again):
+            ids = [f"ad_{attempt}_{n}" for n in range(ROOM)]
+            told = await self.store.tick(
+                *self.at, call_ids=ids, kept_behind=KEPT_BEHIND, **self.now
+            )
+            assert not called or told == called  # a repeat says the same and calls nobody
+            called = told
+        called = sorted(called, key=lambda call: call.admission.place)
+        assert [call.subject for call in called] == expected  # Q1
+        if set(expected) - unannounced:
+            assert model.resume_at_ms <= model.now_ms
+            busy = len(model.calling) + len(model.calls) + len(model.active)
+            assert busy <= model.limits.max_active  # Q3
+        if not dies:
+            model.announce()
+            model.admissions |= {call.subject: call.admission for call in called}
+            for _ in range(1 + again):
+                subjects = [call.subject for call in called]
+                await self.store.announce(*self.at, subjects, **self.now)
+
+    async def tick_and_die(self, elapsed_ms):
+        await self.tick(elapsed_ms, dies=True)
+
+    async def save(self):
+        self.model.saved = deepcopy(self.model.kept)
+        for name in NAMES:
+            await self.redis.delete(f"saved:{name}:{self.event_id}")
+            await self.redis.copy(key(self.event_id, name), f"saved:{name}:{self.event_id}")
+
+    async def go_back(self):
+        """A replica that lagged behind takes over, or a log lost its tail."""
+        if self.model.saved is None:
+            return
+        for name in NAMES:
+            await self.redis.delete(key(self.event_id, name))
+            await self.redis.copy(f"saved:{name}:{self.event_id}", key(self.event_id, name))
+        await self.repair(deepcopy(self.model.saved))
+
+    async def lose(self):
+        await self.redis.delete(*(key(self.event_id, name) for name in NAMES))
+        await self.repair(Kept())
+
+    async def repair(self, survived):
+        calls = self.model.repair(survived)
+        ceiling = self.model.last
+        self.room = replace(self.room, resume_at_ms=self.model.resume_at_ms)
+        args = self.event_id, self.room, ceiling, calls
+        await self.store.restore(*args, now_ms=self.model.now_ms)
+        await self.redis.set(epoch_key(self.event_id), EPOCH.text)
+        await self.set_room()
+        self.copy, self.floor = {}, 0
+
+    async def check(self):
+        """Everybody stands where the model says, and is counted where the model counts them."""
+        model = self.model
+        told = await self.store.where(*self.at, ALL_FANS, **self.now)
+        assert [(s.kind, s.number) for s in told] == [model.where(fan) for fan in ALL_FANS]
+        args = self.event_id, EPOCH, self.floor
+        looked = await self.store.changes(*args, whole=not self.floor, **self.now)
+        assert looked.counts.waiting == len(model.kept.places)  # Q2: with `where`, one each
+        places = list(model.kept.places.values())
+        assert len(set(places)) == len(places)
+        assert looked.counts.calling == len(model.calling)
+        self.floor = looked.version
+        if looked.bitmap is not None:
+            self.copy = dict.fromkeys(ones(looked.bitmap), True)
+        for _, sign, value in looked.entries:
+            if sign in "+-":
+                self.copy |= dict.fromkeys(map(int, value.split()), sign == "+")
+        present = {model.kept.places[fan] for fan in model.kept.present}
+        assert {place for place, bit in self.copy.items() if bit} == present  # the log's law
+        assert looked.state.get("present", 0) == len(present)
+
+
+def ones(bitmap):
+    return {n for n in range(len(bitmap) * 8) if bitmap[n >> 3] & (0x80 >> (n & 7))}
 
 
 async def script_follows(redis_url, per_minute, cap, steps):
-    event_id = f"ev_history{next(_events)}"
-    room = RoomSettings(
-        mode="on",
-        per_minute=per_minute,
-        max_active=cap,
-        accept_ms=ACCEPT_MS,
-        shop_ms=SHOP_MS,
-        grace_ms=GRACE_MS,
-        paused=False,
-        pause_reason="",
-        opens_at_ms=0,
-        version=1,
-    )
-    model = Model(Limits(per_minute=per_minute, max_active=cap, open=True))
     async with connect(redis_url) as redis:
-        store = QueueStore(redis)
-        await store.restore(event_id, room, 0, [])
-        await redis.set(epoch_key(event_id), EPOCH.text)
-        await store.copy_settings(event_id, EPOCH, 0, replace(room, version=2), 10_000)
-        version = 2
-        for what, value in [("tick", 0), *steps]:
-            at = (event_id, EPOCH, 0)
-            now = {"now_ms": model.now_ms}
-            match what:
-                case "join":
-                    model.join(value)
-                    await store.join(*at, value, call_id="ad_x", **now)
-                case "see":
-                    model.see(value)
-                    await store.see(*at, [value], **now)
-                case "accept":
-                    model.accept(value)
-                    await store.accept(*at, value, **now)
-                case "leave":
-                    model.leave(value)
-                    await store.leave(*at, value)
-                case "cap":
-                    version += 1
-                    room = replace(room, max_active=value, version=version)
-                    model.limits = replace(model.limits, max_active=value)
-                    await store.copy_settings(*at, room, 10_000)
-                case "tick":
-                    model.now_ms += value
-                    await check_tick(store, at, model)
-
-
-async def check_tick(store, at, model):
-    expected = model.tick()
-    ids = [f"ad_{n}" for n in range(ROOM)]
-    called = await store.tick(*at, call_ids=ids, now_ms=model.now_ms)
-    by_place = sorted(called, key=lambda call: call.admission.place)
-    assert [call.subject for call in by_place] == expected  # Q1
-    await store.announce(*at, [call.subject for call in called], now_ms=model.now_ms)
-    changes = await store.changes(*at, now_ms=model.now_ms)
-    counts = changes.counts
-    assert counts.waiting == len(model.places)  # Q2
-    assert counts.called == len(model.calls)
-    assert counts.active == len(model.active)
-    if called:  # Q3
-        assert counts.called + counts.active <= model.limits.max_active
-    present = {place for fan, place in model.places.items() if fan in model.seen}
-    _, bitmap = await store.snapshot(*at)
-    assert {place for place in range(len(bitmap) * 8) if on(bitmap, place)} == present
-    copy = {place: bit for _, bit, place in changes.entries if bit in "+-"}
-    assert {int(place) for place, bit in copy.items() if bit == "+"} == present  # the log's law
-
-
-def on(bitmap, place):
-    return bitmap[place >> 3] & (0x80 >> (place & 7))
+        history = History(redis, per_minute, cap)
+        await history.begin()
+        for what, *values in steps:
+            await getattr(history, what.replace(" ", "_"))(*values)
+            await history.check()
 
 
 def lapse_after_lapse():
     """Nobody accepts and no fresh calls come: two replacements for the one fresh call, no more."""
-    yield from (("join", f"fan{n}") for n in range(5))
+    for fan in ALL_FANS[:5]:
+        yield "join", fan
+        yield "connect", "A", fan
     yield "tick", 0
     for _ in range(4):
+        yield "report", "A"
         yield "tick", ACCEPT_MS + 1
-        yield from (("see", f"fan{n}") for n in range(5))
+
+
+def a_long_sleep():
+    """Away for hours at the end of the line, passed by nobody: the place is kept."""
+    for fan in ALL_FANS:
+        yield "join", fan
+        yield "connect", "A", fan
+    yield "disconnect", "A", "fan11"
+    for _ in range(9):
+        yield "report", "A"
+        yield "tick", PAGE_MS
+    yield "connect", "B", "fan11"
+    yield "report", "B"
+    yield "tick", 0
+
+
+def passed_by():
+    """Two are away when the head passes; the first is too far behind by then."""
+    for fan in ALL_FANS:
+        yield "join", fan
+    for fan in ALL_FANS[2:]:
+        yield "connect", "A", fan
+    for _ in range(6):
+        yield "report", "A"
+        yield "tick", PAGE_MS
+    yield "cap", 3
+    yield "tick", PAGE_MS
+    yield "join", "fan1"
+    yield "join", "fan0"
+
+
+def back_below_the_head():
+    """Called by a node that died before it could say so, and then Redis went back: their places
+    are theirs again, though the head had passed them."""
+    for fan in ALL_FANS:
+        yield "join", fan
+    yield "tick and die", 0
+    yield ("save",)
+    yield ("go back",)
+    for fan in ALL_FANS:
+        yield "join", fan
+    yield "tick", 0
+
+
+def back_from_nothing():
+    """Redis loses all; those who come back while calling stands still keep their order."""
+    for fan in ALL_FANS:
+        yield "join", fan
+    yield ("lose",)
+    for fan in reversed(ALL_FANS):
+        yield "join", fan
+    for _ in range(4):
+        yield "tick", RESTORE_MS // 3
 
 
 @example(per_minute=0, cap=5, steps=list(lapse_after_lapse()))
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-    max_examples=max(150, settings.default.max_examples),
-)
+@example(per_minute=0, cap=0, steps=list(a_long_sleep()))
+@example(per_minute=600, cap=0, steps=list(passed_by()))
+@example(per_minute=6000, cap=8, steps=list(back_below_the_head()))
+@example(per_minute=600, cap=99, steps=list(back_from_nothing()))
+@example(per_minute=600, cap=5, steps=[("save",), ("join", "fan1"), ("go back",)])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=HISTORIES)
 @given(
     per_minute=st.sampled_from([0, 6, 60, 600, 6000]),
     cap=st.integers(0, 8),
     steps=st.lists(STEPS, min_size=10, max_size=50),
 )
-def test_the_script_calls_whom_the_policy_calls(redis_url, per_minute, cap, steps):
+def test_the_scripts_do_what_the_policy_says(redis_url, per_minute, cap, steps):
     asyncio.run(script_follows(redis_url, per_minute, cap, steps))
 
 
@@ -205,6 +465,7 @@ count = st.integers(0, 10**6)
         fresh=count,
         replaced=count,
         lapsed=count,
+        binds=st.booleans(),
     ),
     limits=st.builds(Limits, per_minute=st.integers(0, 6000), max_active=count, open=st.booleans()),
     now_ms=st.integers(-(10**6), 10**9),
@@ -227,8 +488,8 @@ def test_never_more_than_the_cap_the_queue_or_the_room_allow(pace, limits, now_m
 def test_pace_depends_on_time_passed_and_not_on_how_often_we_tick(ticks):
     pace, now_ms, called = Pace(), 0, 0
     limits = Limits(per_minute=300, max_active=10**9, open=True)
-    for elapsed in ticks:
+    for elapsed in (0, *ticks):
         now_ms += elapsed
         fresh, _, pace = plan_calls(pace, limits, now_ms=now_ms, busy=0, present=10**9, room=10**9)
         called += fresh
-    assert called == 1 + now_ms * 300 // 60_000 if ticks else called == 0
+    assert called == 1 + now_ms * 300 // 60_000

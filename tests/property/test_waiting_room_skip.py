@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from core.generations import Epoch
 from core.redis import connect
 from waiting_room.keys import epoch_key
-from waiting_room.model import RoomSettings
+from waiting_room.model import Join, RoomSettings
 from waiting_room.policy import FAN, Limits, Pace, plan_calls, skip_line
 from waiting_room.store import QueueStore
 
@@ -52,7 +52,7 @@ async def script_follows(redis_url, per_minute, steps):
         await store.copy_settings(*at, room, 100)
         await store.tick(*at, call_ids=[], now_ms=now_ms)  # the pace is counted from here
         for fan in waiting:
-            await store.join(*at, fan, call_id="ad_x", now_ms=now_ms)
+            await store.join(*at, [Join(fan, "ad_x")], now_ms=now_ms)
         for what, value in steps:
             match what:
                 case "cap":

@@ -3,13 +3,12 @@
 -- KEYS[1] epoch_key  string: the epoch of this state
 -- KEYS[2] state      hash: counters
 -- KEYS[3] queue      zset: subject -> place
--- KEYS[4] seen       zset: subject -> end of presence
--- KEYS[5] calling    zset: subject -> called at
--- KEYS[6] calls      zset: subject -> accept by
--- KEYS[7] active     zset: subject -> end of the admission
--- KEYS[8] admission  hash: subject -> call_id:place:called_at:kind
--- KEYS[9] present    bitmap of places
--- KEYS[10] log       stream of changes
+-- KEYS[4] calling    zset: subject -> called at
+-- KEYS[5] calls      zset: subject -> accept by
+-- KEYS[6] active     zset: subject -> end of the admission
+-- KEYS[7] admission  hash: subject -> call_id:place:called_at:kind
+-- KEYS[8] present    bitmap of places
+-- KEYS[9] log        stream of changes
 --
 -- ARGV[1] epoch      of the caller
 -- ARGV[2] floor      highest log version the caller has seen, int >= 0
@@ -30,16 +29,18 @@ end
 local subject = ARGV[3]
 local place = redis.call('ZSCORE', KEYS[3], subject)
 if place then
+  local left = {}
   redis.call('ZREM', KEYS[3], subject)
-  redis.call('ZREM', KEYS[4], subject)
-  set_present(KEYS[9], KEYS[10], KEYS[2], tonumber(place), 0)
+  set_present(KEYS[8], tonumber(place), 0, left)
+  log_places(KEYS[9], KEYS[2], '-', left)
 end
-redis.call('ZREM', KEYS[5], subject)
+if redis.call('ZREM', KEYS[4], subject) + redis.call('ZREM', KEYS[5], subject) > 0 then
+  redis.call('HINCRBY', KEYS[2], 'lapsed', 1) -- a call declined is replaced as one that lapsed is
+end
 redis.call('ZREM', KEYS[6], subject)
-redis.call('ZREM', KEYS[7], subject)
-local admission = redis.call('HGET', KEYS[8], subject) or ''
-redis.call('HDEL', KEYS[8], subject)
+local admission = redis.call('HGET', KEYS[7], subject) or ''
+redis.call('HDEL', KEYS[7], subject)
 if place or admission ~= '' then
-  append(KEYS[10], KEYS[2], 'leave', subject) -- tabs on other nodes are told
+  append(KEYS[9], KEYS[2], 'leave', subject) -- tabs on other nodes are told
 end
 return admission

@@ -3,12 +3,12 @@
 -- KEYS[1] settings   hash: the room
 -- KEYS[2] state      hash: counters
 -- KEYS[3] queue      zset: subject -> place
--- KEYS[4] seen       zset: subject -> end of presence, Unix ms
--- KEYS[5] calling    zset
--- KEYS[6] calls      zset: subject -> accept by, ms
--- KEYS[7] active     zset: subject -> end of the admission, ms
--- KEYS[8] admission  hash: subject -> call_id:place:called_at:kind
--- KEYS[9] present    bitmap of places
+-- KEYS[4] calling    zset
+-- KEYS[5] calls      zset: subject -> accept by, ms
+-- KEYS[6] active     zset: subject -> end of the admission, ms
+-- KEYS[7] admission  hash: subject -> call_id:place:called_at:kind
+-- KEYS[8] present    bitmap of places
+-- KEYS[9] seen0      bitmap of places seen lately
 -- KEYS[10] log       stream of changes
 --
 -- ARGV[1] now_ms     Unix ms; '' takes Redis' own clock
@@ -18,8 +18,11 @@
 --
 -- Returns: how many places survived.
 --
+-- Queue and bitmap come from one moment, since Redis keeps or loses the writes of a script
+-- together. Whoever is present in what survived gets the whole grace to come back.
+--
 -- Why a script: the old log goes and the new state comes in one step. The epoch key is absent while
--- it runs, so no other script interferes. Cost: O(survivors + calls).
+-- it runs, so no other script interferes. Cost: O(bytes + calls log N).
 
 -- @include now
 
@@ -29,24 +32,22 @@ for name, value in pairs(room) do
   redis.call('HSET', KEYS[1], name, tostring(value))
 end
 redis.call('HSET', KEYS[1], 'ceiling', ARGV[2])
-redis.call('DEL', KEYS[10], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9])
-redis.call('HSET', KEYS[2], 'version', 0, 'last_place', ARGV[2])
-redis.call('HDEL', KEYS[2], 'tokens', 'tokens_at_ms')
+redis.call('DEL', KEYS[10], KEYS[4], KEYS[5], KEYS[6], KEYS[7])
+redis.call('HDEL', KEYS[2], 'tokens', 'tokens_at_ms', 'pace_binds', 'reload_at')
 for _, call in ipairs(cjson.decode(ARGV[4])) do
   local subject, admission, ends = call[1], call[2], tonumber(call[3])
-  redis.call('ZREM', KEYS[3], subject)
-  redis.call('ZREM', KEYS[4], subject)
-  redis.call('HSET', KEYS[8], subject, admission)
+  local place = redis.call('ZSCORE', KEYS[3], subject)
+  if place then
+    redis.call('ZREM', KEYS[3], subject)
+    redis.call('SETBIT', KEYS[8], place, 0)
+  end
+  redis.call('HSET', KEYS[7], subject, admission)
   if ends > 0 then
-    redis.call('ZADD', KEYS[7], int(ends), subject)
+    redis.call('ZADD', KEYS[6], int(ends), subject)
   else
-    redis.call('ZADD', KEYS[6], int(now_ms + tonumber(room.accept_ms)), subject)
+    redis.call('ZADD', KEYS[5], int(now_ms + tonumber(room.accept_ms)), subject)
   end
 end
-local survivors = redis.call('ZRANGE', KEYS[3], 0, -1, 'WITHSCORES')
-for i = 1, #survivors, 2 do
-  if redis.call('ZSCORE', KEYS[4], survivors[i]) then
-    redis.call('SETBIT', KEYS[9], survivors[i + 1], 1)
-  end
-end
-return #survivors / 2
+redis.call('BITOP', 'OR', KEYS[9], KEYS[9], KEYS[8])
+redis.call('HSET', KEYS[2], 'version', 0, 'last_place', ARGV[2], 'present', redis.call('BITCOUNT', KEYS[8]))
+return redis.call('ZCARD', KEYS[3])

@@ -3,14 +3,13 @@
 -- KEYS[1] epoch_key  string: the epoch of this state
 -- KEYS[2] state      hash: counters
 -- KEYS[3] queue      zset: subject -> place
--- KEYS[4] seen       zset: subject -> end of presence
--- KEYS[5] calling    zset: subject -> called at
--- KEYS[6] calls      zset: subject -> accept by
--- KEYS[7] active     zset: subject -> end of the admission
--- KEYS[8] admission  hash: subject -> call_id:place:called_at:kind
--- KEYS[9] present    bitmap of places
--- KEYS[10] log       stream of changes
--- KEYS[11] revoked   string of this fan: the reason, gone after keep_ms
+-- KEYS[4] calling    zset: subject -> called at
+-- KEYS[5] calls      zset: subject -> accept by
+-- KEYS[6] active     zset: subject -> end of the admission
+-- KEYS[7] admission  hash: subject -> call_id:place:called_at:kind
+-- KEYS[8] present    bitmap of places
+-- KEYS[9] log       stream of changes
+-- KEYS[10] revoked   string of this fan: the reason, gone after keep_ms
 --
 -- ARGV[1] epoch      of the caller
 -- ARGV[2] floor      highest log version the caller has seen, int >= 0
@@ -35,19 +34,20 @@ local subject, ended = ARGV[3], 0
 local place = redis.call('ZSCORE', KEYS[3], subject)
 if place then
   redis.call('ZREM', KEYS[3], subject)
-  redis.call('ZREM', KEYS[4], subject)
-  set_present(KEYS[9], KEYS[10], KEYS[2], tonumber(place), 0)
+  local left = {}
+  set_present(KEYS[8], tonumber(place), 0, left)
+  log_places(KEYS[9], KEYS[2], '-', left)
   ended = 1
 end
-local turn = redis.call('ZREM', KEYS[5], subject) + redis.call('ZREM', KEYS[6], subject)
-  + redis.call('ZREM', KEYS[7], subject)
+local turn = redis.call('ZREM', KEYS[4], subject) + redis.call('ZREM', KEYS[5], subject)
+  + redis.call('ZREM', KEYS[6], subject)
 if turn > 0 then
-  redis.call('HDEL', KEYS[8], subject)
+  redis.call('HDEL', KEYS[7], subject)
   ended = 1
 end
 if ended == 1 then
-  redis.call('SET', KEYS[11], ARGV[4], 'PX', ARGV[5])
+  redis.call('SET', KEYS[10], ARGV[4], 'PX', ARGV[5])
   redis.call('HINCRBY', KEYS[2], 'revoked', 1)
-  append(KEYS[10], KEYS[2], 'leave', subject) -- the fan's tabs are told, on every node
+  append(KEYS[9], KEYS[2], 'leave', subject) -- the fan's tabs are told, on every node
 end
 return ended

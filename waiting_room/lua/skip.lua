@@ -4,13 +4,12 @@
 -- KEYS[2] settings   hash: the room, as PostgreSQL has it
 -- KEYS[3] state      hash: counters, tokens
 -- KEYS[4] queue      zset: subject -> place
--- KEYS[5] seen       zset: subject -> end of presence, Unix ms
--- KEYS[6] calling    zset: subject -> called at, ms; not announced yet
--- KEYS[7] calls      zset: subject -> accept by, ms
--- KEYS[8] active     zset: subject -> end of the admission, ms
--- KEYS[9] admission  hash: subject -> call_id:place:called_at:kind
--- KEYS[10] present   bitmap of places
--- KEYS[11] log       stream of changes
+-- KEYS[5] calling    zset: subject -> called at, ms; not announced yet
+-- KEYS[6] calls      zset: subject -> accept by, ms
+-- KEYS[7] active     zset: subject -> end of the admission, ms
+-- KEYS[8] admission  hash: subject -> call_id:place:called_at:kind
+-- KEYS[9] present   bitmap of places
+-- KEYS[10] log       stream of changes
 --
 -- ARGV[1] epoch      of the caller
 -- ARGV[2] floor      highest log version the caller has seen, int >= 0
@@ -36,18 +35,18 @@ if refused then
   return refused
 end
 local now_ms, subject = clock(ARGV[3]), ARGV[4]
-local ends = tonumber(redis.call('ZSCORE', KEYS[8], subject) or '0')
+local ends = tonumber(redis.call('ZSCORE', KEYS[7], subject) or '0')
 if ends > now_ms then
   return { 'admitted', int(ends) }
 end
-local accept_by = tonumber(redis.call('ZSCORE', KEYS[7], subject) or '0')
+local accept_by = tonumber(redis.call('ZSCORE', KEYS[6], subject) or '0')
 if accept_by > now_ms then
   return { 'called', int(accept_by) }
 end
-if redis.call('ZSCORE', KEYS[6], subject) then
+if redis.call('ZSCORE', KEYS[5], subject) then
   return { 'calling', '0' }
 end
-lapse(KEYS[7], KEYS[9], KEYS[3], KEYS[11], subject) -- or a tick would end what is made below
+lapse(KEYS[6], KEYS[8], KEYS[3], KEYS[10], subject) -- or a tick would end what is made below
 
 local room = read_room(KEYS[2])
 if room.stopped then
@@ -56,21 +55,22 @@ end
 if now_ms < room.opens_at_ms then
   return { 'early', int(room.opens_at_ms) }
 end
-local shopping = redis.call('ZCOUNT', KEYS[8], '(' .. int(now_ms), '+inf')
-local invited = redis.call('ZCOUNT', KEYS[7], '(' .. int(now_ms), '+inf')
-if redis.call('ZCARD', KEYS[6]) + invited + shopping >= room.max_active then
+local shopping = redis.call('ZCOUNT', KEYS[7], '(' .. int(now_ms), '+inf')
+local invited = redis.call('ZCOUNT', KEYS[6], '(' .. int(now_ms), '+inf')
+if redis.call('ZCARD', KEYS[5]) + invited + shopping >= room.max_active then
   return { 'full', int(room.max_active) }
 end
 
 local place = tonumber(redis.call('ZSCORE', KEYS[4], subject) or '0')
 if place > 0 then
   redis.call('ZREM', KEYS[4], subject)
-  redis.call('ZREM', KEYS[5], subject)
-  set_present(KEYS[10], KEYS[11], KEYS[3], place, 0)
+  local left = {}
+  set_present(KEYS[9], place, 0, left)
+  log_places(KEYS[10], KEYS[3], '-', left)
 end
 save_tokens(KEYS[3], earned(KEYS[3], room, now_ms) - FAN, now_ms)
 redis.call('HINCRBY', KEYS[3], 'fresh', 1)
 redis.call('HINCRBY', KEYS[3], 'skipped', 1)
-redis.call('ZADD', KEYS[6], int(now_ms), subject)
-redis.call('HSET', KEYS[9], subject, ARGV[5] .. ':' .. int(place) .. ':' .. int(now_ms) .. ':skip')
+redis.call('ZADD', KEYS[5], int(now_ms), subject)
+redis.call('HSET', KEYS[8], subject, ARGV[5] .. ':' .. int(place) .. ':' .. int(now_ms) .. ':skip')
 return { 'skipped', '0' }

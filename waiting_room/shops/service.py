@@ -109,7 +109,8 @@ class Shops:
         standing = await self._room.where(claims.event_id, claims.subject)
         if standing.admission is not None and standing.admission.call_id == call_id:
             await self._room.ended(claims.event_id, claims.subject, "ended")
-            await self._room.hub.push(claims.event_id, claims.subject)
+            now = await self._room.where(claims.event_id, claims.subject)
+            await self._room.hub.push(claims.event_id, claims.subject, now)
 
     async def _ends_ms(self, event_id: str, subject: str, call_id: str) -> int:
         """The end of this very admission, not of a later one of the fan's."""

@@ -6,9 +6,17 @@ local function append(log_key, state_key, field, value)
   redis.call('XADD', log_key, 'MAXLEN', '~', LOG_MAX, '0-' .. int(version), field, value)
 end
 
--- A place is counted in ranks while its bit is 1. Appends only on a change.
-local function set_present(present_key, log_key, state_key, place, bit)
+-- A place is counted in ranks while its bit is 1. If that is news, it goes into `changed`.
+local function set_present(present_key, place, bit, changed)
   if redis.call('SETBIT', present_key, place, bit) ~= bit then
-    append(log_key, state_key, bit == 1 and '+' or '-', place)
+    changed[#changed + 1] = int(place)
+  end
+end
+
+-- All places that one script brought into the ranks ('+') or took out ('-') are one entry.
+local function log_places(log_key, state_key, field, changed)
+  if #changed > 0 then
+    redis.call('HINCRBY', state_key, 'present', field == '+' and #changed or -#changed)
+    append(log_key, state_key, field, table.concat(changed, ' '))
   end
 end
