@@ -8,7 +8,7 @@ Events without a queue cost nothing; one command a second asks for those that ha
 
 The tick is safe to run on every node at once: the script decides. Calls go into PostgreSQL before
 they are announced, so when PostgreSQL is down a called fan stays unannounced, nobody new is
-called, and the pages say why.
+called, and every node sees it by the age of the oldest such call, and says why.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from waiting_room.board import LocalFan
 from waiting_room.local import LocalEvent
 from waiting_room.model import Standing
 from waiting_room.nodes import Nodes
+from waiting_room.policy import CALLS_PER_TICK
 from waiting_room.views import EventView
 
 if TYPE_CHECKING:
@@ -42,7 +43,6 @@ ROUND_S = 0.25
 MUSTER_EVERY_S = 1.0
 WANTED_S = 10.0  # an event that somebody asked for here is followed so long, without fans here
 STEP_IN_MS = 300  # without a tick for so long, a node with fans ticks though another should
-CALLS_PER_TICK = 500
 ROUNDS_AT_ONCE = 16  # events
 ASK_AT_ONCE = 1_000  # fans whose standing one command asks for
 TELL_AT_ONCE = 250  # fans told before others have their turn in the process
@@ -217,10 +217,8 @@ class Hub:
         try:
             await room.rooms.insert_calls(event_id, calls)
         except StoreUnavailable as exc:
-            view.postgres_down = True
             log.warning("calling stands still", extra={"event_id": event_id, "why": str(exc)})
             return
-        view.postgres_down = False
         await room.store.announce(event_id, epoch, floor, [call.subject for call in calls])
 
     async def _tell_news(self, event_id: str, event: LocalEvent, view: EventView) -> None:

@@ -20,6 +20,7 @@ from waiting_room.board import Board
 from waiting_room.store import Changes
 from waiting_room.views import EventView
 
+STUCK_MS = 1_000  # a call that is not announced by then: PostgreSQL does not take it
 RECENT_MS = 60_000  # how far back `called_lately` looks
 
 
@@ -46,6 +47,8 @@ class LocalEvent:
         view = self.view or EventView(changes.settings, changes.now_ms)
         view.room, view.now_ms = changes.settings, changes.now_ms
         view.counts, view.state = changes.counts, changes.state
+        since_ms = view.counts.unannounced_since_ms
+        view.postgres_down = 0 < since_ms < view.now_ms - STUCK_MS
         if changes.bitmap is not None:
             view.ranks.load(changes.bitmap)
         self._read(view, changes)

@@ -83,3 +83,4 @@ class Counts:
     active: int
     ended: int = 0  # admissions that the next tick sweeps
     present: int = 0  # of those waiting
+    unannounced_since_ms: int = 0  # the oldest call that is not in PostgreSQL yet; 0: none

@@ -21,6 +21,7 @@ from waiting_room.model import Counts, RoomSettings
 FAN = 60_000  # token units of one call
 BURST_MS = 250  # an idle spell earns no more than this: 0.4 % of a minute
 CATCH_UP_MS = 3_000  # and ticks that came late no more than this: about a dead node's lease
+CALLS_PER_TICK = 500
 KEPT_BEHIND = 2_000  # an away fan whom the head has passed by more places than this is gone
 REPLACEMENTS_PER_FRESH = 2
 RESTORE_MS = 30_000  # calling stands still so long after a repair, for fans to come back

@@ -44,7 +44,7 @@ class Tab:
         async with asyncio.timeout(20):
             while True:
                 for frame in await self.pulled.frames():
-                    said = orjson.loads(frame.data)
+                    said = orjson.loads(frame.data or b"{}")  # a ping has nothing to say
                     if wanted.items() <= said.items():
                         return said
 

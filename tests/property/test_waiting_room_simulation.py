@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from core.generations import Epoch
 from core.redis import connect
 from waiting_room.keys import epoch_key
-from waiting_room.model import RoomSettings
+from waiting_room.model import Join, RoomSettings
 from waiting_room.policy import Limits
 from waiting_room.simulation.engine import simulate
 from waiting_room.simulation.model import NEVER, Change, Crowd, Terms
@@ -176,7 +176,7 @@ async def act(store, at, what, called):
     ms, _, action, subject = what
     now_ms = START_MS + ms
     if action == "join":
-        await store.join(*at, subject, call_id="ad_x", now_ms=now_ms)
+        await store.join(*at, [Join(subject, "ad_x")], now_ms=now_ms)
     elif action == "accept":
         assert await store.accept(*at, subject, now_ms=now_ms)
     elif action == "done" or subject not in called:  # the called have stopped waiting

@@ -4,7 +4,7 @@
 -- KEYS[2] settings   hash: the room
 -- KEYS[3] state      hash: counters
 -- KEYS[4] queue      zset: those waiting
--- KEYS[5] calling    zset
+-- KEYS[5] calling    zset: subject -> called at, ms; not announced yet
 -- KEYS[6] calls      zset
 -- KEYS[7] active     zset: subject -> end, Unix ms
 -- KEYS[8] present    bitmap of places
@@ -16,11 +16,11 @@
 -- ARGV[4] limit      most entries in the answer, int >= 1
 -- ARGV[5] whole      1: the caller has no copy of the bitmap yet
 --
--- Returns: {version, now_ms, settings, state, {waiting, calling, called, active, ended, present},
---   gap, entries, bitmap}. `ended` admissions wait to be swept by a tick. gap is 1 when entries after
---   `floor` were trimmed away. The bitmap is of `version` and '' unless it is needed: for a caller
---   without one, after a gap, and when an entry says that many went away at once. Entries between
---   may be laid over it: they end in what it says.
+-- Returns: {version, now_ms, settings, state, {waiting, calling, called, active, ended, present,
+--   unannounced_since_ms}, gap, entries, bitmap}. `ended` admissions wait to be swept by a tick. gap
+--   is 1 when entries after `floor` were trimmed away. The bitmap is of `version` and '' unless it is
+--   needed: for a caller without one, after a gap, and when an entry says that many went away at
+--   once. Entries between may be laid over it: they end in what it says.
 --
 -- Why a script: version, numbers, entries and bitmap are of one moment.
 -- Cost: O(limit + log N), with a bitmap O(bytes): a million places are 125 kB.
@@ -46,10 +46,11 @@ local bitmap = ''
 if ARGV[5] == '1' or gap == 1 or reload_at > floor then
   bitmap = redis.call('GET', KEYS[8]) or ''
 end
+local oldest = redis.call('ZRANGE', KEYS[5], 0, 0, 'WITHSCORES')
 local active = redis.call('ZCOUNT', KEYS[7], '(' .. int(now_ms), '+inf')
 return {
   int(version), int(now_ms), redis.call('HGETALL', KEYS[2]), redis.call('HGETALL', KEYS[3]),
   { redis.call('ZCARD', KEYS[4]), redis.call('ZCARD', KEYS[5]), redis.call('ZCARD', KEYS[6]), active,
-    redis.call('ZCARD', KEYS[7]) - active, tonumber(at[3] or '0') },
+    redis.call('ZCARD', KEYS[7]) - active, tonumber(at[3] or '0'), oldest[2] or '0' },
   gap, entries, bitmap,
 }

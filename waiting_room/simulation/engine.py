@@ -13,15 +13,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from waiting_room.policy import Limits, Pace, plan_calls
+from waiting_room.policy import CALLS_PER_TICK, Limits, Pace, plan_calls
 from waiting_room.simulation.model import NEVER, Busy, Change, Crowd, Ms, Outcome, Terms
 
 TICK_MS = 250  # as the nodes'
-CALLS_PER_TICK = 200  # as the nodes'
 DAY_MS = 86_400_000
 LOOK = 64  # fans looked at beside those wanted, when some have left
 
@@ -41,7 +41,7 @@ def simulate(
         seats: Tickets there are; None for more than anybody wants. A basket counts when its fan
             is done. When they are sold, calling ends.
         busy: Who shops already.
-        tick_ms: A longer tick is quicker and as exact in pace, up to the bucket's two seconds.
+        tick_ms: A longer tick is quicker and as exact in pace, up to the bucket's three seconds.
     """
     return _Sale(crowd, terms, seats, busy or Busy(), tick_ms).run(until_ms)
 
@@ -101,9 +101,10 @@ class _Sale:
     def _call(self, tick: int, waiting_to: int, limits: Limits) -> None:
         now_ms, waiting = tick * self._tick_ms, waiting_to - self._head
         wanted = self._plan(now_ms, limits, waiting)
-        if wanted and self._anybody_leaves:
+        if self._anybody_leaves:
             fans = self._present(wanted, waiting_to, now_ms)
-            self._plan(now_ms, limits, len(fans), keep=True)
+            more = self._skip_gone(waiting_to, now_ms)  # who else waits says whether the pace binds
+            self._plan(now_ms, limits, len(fans) + more, keep=True)
         else:
             fans = np.arange(self._head, self._head + wanted)
             self._plan(now_ms, limits, waiting, keep=True)
@@ -140,6 +141,12 @@ class _Sale:
             self._head = end if wanted else int(found[-1][-1]) + 1
         return np.concatenate(found) if found else np.empty(0, np.intp)
 
+    def _skip_gone(self, waiting_to: int, now_ms: int) -> bool:
+        """Whether anybody present waits behind those called."""
+        while self._head < waiting_to and self._crowd.leaves_ms[self._head] <= now_ms:
+            self._head += 1
+        return self._head < waiting_to
+
     def _arrivals(self) -> list[int]:
         """How many have arrived by each tick, up to the last arrival."""
         if not len(self._crowd):
@@ -174,10 +181,4 @@ def _by_tick(changes: tuple[Change, ...], tick_ms: int) -> dict[int, Limits]:
 
 
 def _lapsed(pace: Pace, count: int) -> Pace:
-    return Pace(
-        tokens=pace.tokens,
-        tokens_at_ms=pace.tokens_at_ms,
-        fresh=pace.fresh,
-        replaced=pace.replaced,
-        lapsed=pace.lapsed + count,
-    )
+    return replace(pace, lapsed=pace.lapsed + count)
