@@ -24,7 +24,7 @@ from websockets.protocol import CLIENT, Protocol
 from core.live import under_uvicorn
 from core.live.asgi import PulledTransport
 from core.live.channel import Channel
-from core.live.connection import Connection, EventStream, Socket
+from core.live.connection import MAX_MESSAGE_BYTES, Connection, EventStream, Socket
 from core.live.hub import Hub
 
 PATIENCE_S = 20
@@ -41,7 +41,12 @@ async def serving(app: ASGIApp, way: str) -> AsyncIterator[tuple[str, int]]:
     plain = {"http": "httptools", "ws": "websockets-sansio"}
     protocols = under_uvicorn.protocols() if way == "hub" else plain
     config = uvicorn.Config(
-        app, lifespan="on", log_config=None, ws_per_message_deflate=False, **protocols
+        app,
+        lifespan="on",
+        log_config=None,
+        ws_max_size=MAX_MESSAGE_BYTES,
+        ws_per_message_deflate=False,
+        **protocols,
     )
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:

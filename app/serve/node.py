@@ -33,11 +33,11 @@ from app.main import Addresses, Node
 from app.secrets import secrets_of
 from config.settings import Settings
 from core.live import under_uvicorn
+from core.live.connection import MAX_MESSAGE_BYTES
 
 GOODBYE_S = 5.0  # on top of the drain, for requests under way
 STOP_S = 5.0  # on top of both, for the services to stop; whoever supervises us kills then
 KEEP_ALIVE_S = 20  # longer than a proxy keeps idle connections, so that it closes first: nginx.conf
-MAX_MESSAGE_BYTES = 4096
 POLL_S = 0.05
 
 

@@ -28,8 +28,8 @@ WAYS = ("hub", "asgi")
 class Site:
     """A stream and a socket, and what became of their clients."""
 
-    def __init__(self) -> None:
-        self.hub = Hub(drain_s=DRAIN_S)
+    def __init__(self, drain_s: float = DRAIN_S) -> None:
+        self.hub = Hub(drain_s=drain_s)
         self.channel = Channel(8, snapshot=self.snapshot, merge=self.merged)
         self.left: list[Connection] = []
         self.heard: list[str] = []
