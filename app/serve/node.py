@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Sequence
@@ -39,6 +40,7 @@ GOODBYE_S = 5.0  # on top of the drain, for requests under way
 STOP_S = 5.0  # on top of both, for the services to stop; whoever supervises us kills then
 KEEP_ALIVE_S = 20  # longer than a proxy keeps idle connections, so that it closes first: nginx.conf
 POLL_S = 0.05
+YOUNG_OBJECTS = 20_000  # made and kept, before the collector looks at them; 700 by default
 
 
 def run(coroutine: Coroutine[object, object, None]) -> None:
@@ -88,6 +90,7 @@ class NodeServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        _spare_the_collector()
         self._on_ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -108,6 +111,17 @@ class NodeServer(uvicorn.Server):
                 while self.server_state.connections and not self.force_exit:  # noqa: ASYNC110
                     await asyncio.sleep(POLL_S)
         await super().shutdown(sockets)
+
+
+def _spare_the_collector() -> None:
+    """What is there at the start stays; to look through it again and again takes time from fans.
+
+    A connection of the hub is in no cycle, so that young objects may be many before it is worth
+    a look.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
 
 
 def server_config(node: Node, *, lifespan: Literal["on", "off"] = "on") -> uvicorn.Config:
