@@ -108,16 +108,25 @@ class Stream:
         self.task = asyncio.create_task(self._read())
 
     async def hears(self) -> None:
-        """Wait for an event, or raise what kept it away."""
-        waiting = asyncio.ensure_future(self._heard.wait())
-        await asyncio.wait(
-            {waiting, self.task}, timeout=LIMIT_S, return_when=asyncio.FIRST_COMPLETED
-        )
-        waiting.cancel()
-        if self.task.done():
+        """Wait for the next event, or raise what kept it away."""
+        if not await self.hears_or_ends():
             self.task.result()
-        assert self._heard.is_set()
+            raise AssertionError("the stream has ended")
+
+    async def hears_or_ends(self) -> bool:
+        """True: an event came. False: the stream has ended, whatever the way."""
+        heard = asyncio.ensure_future(self._heard.wait())
+        await asyncio.wait({heard, self.task}, timeout=LIMIT_S, return_when=asyncio.FIRST_COMPLETED)
+        heard.cancel()
+        came = self._heard.is_set()
         self._heard.clear()
+        assert came or self.task.done(), f"nothing within {LIMIT_S} s"
+        return came
+
+    async def end(self) -> None:
+        """However it ended, or shall end now."""
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
 
     async def _read(self) -> None:
         headers = {"last-event-id": self.position} if self.position else {}

@@ -74,7 +74,7 @@ async def test_after_a_restart_a_stream_goes_on_where_it_was(onsale, make_sale, 
     await second.hears()
     epoch, version = first.position.split(":")
     assert second.position == f"{epoch}:{int(version) + 1}"  # the next change, no snapshot before
-    second.task.cancel()
+    await second.end()
 
 
 async def test_while_it_drains_an_open_connection_hears_503_and_that_it_was_the_last(
