@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -20,6 +20,7 @@ from app.admin.model import FanNamed, Revocation, RoomChange
 from app.admin.shops import ShopBody
 from app.catalogue.web import EventQuery, SearchQuery
 from core.edge import HTTP_STATUS, json_reply
+from waiting_room.forecast.outlook import Reason
 from waiting_room.shops.web import CheckQuery, ExchangeBody, ReturnBody
 from waiting_room.web import JoinBody
 
@@ -68,6 +69,7 @@ QUEUE_STATE: Schema = {
         "state": {"enum": ["none", "early", "waiting", "called", "admitted"]},
         **dict.fromkeys(("now", "opensAt", "perMinute", "pollMs", "place", "rank"), INTEGER),
         **{name: {"type": ["integer", "null"]} for name in ("etaLowMs", "etaHighMs")},
+        "etaReason": {"enum": [*get_args(Reason), None]},
         **dict.fromkeys(("acceptBy", "endsAt"), INTEGER),
         **dict.fromkeys(("mode", "pauseReason", "slip", "admissionId", "pass"), TEXT),
         **dict.fromkeys(("paused", "stopped"), BOOLEAN),

@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from waiting_room.board import Board
+from waiting_room.forecast.outlook import Forecaster
 from waiting_room.store import Changes
-from waiting_room.views import EventView
+from waiting_room.views import EventView, look_ahead
 
 STUCK_MS = 1_000  # a call that is not announced by then: PostgreSQL does not take it
 RECENT_MS = 60_000  # how far back `called_lately` looks
@@ -41,6 +42,7 @@ class LocalEvent:
     page: int = 0  # the last one that this node reported its fans for
     arrived: set[int] = field(default_factory=set)  # places seen since the last look at them
     seen: set[int] = field(default_factory=set)  # places seen since the last report of a page
+    forecaster: Forecaster = field(default_factory=Forecaster)
 
     def apply(self, changes: Changes) -> EventView:
         """Take a poll in."""
@@ -57,6 +59,7 @@ class LocalEvent:
         self.fresh.append((view.now_ms, view.state.get("fresh", 0)))
         while self.fresh[0][0] < view.now_ms - RECENT_MS:
             self.fresh.popleft()
+        view.outlook = look_ahead(view, self.forecaster)
         self.view = view
         return view
 
@@ -100,3 +103,4 @@ class LocalEvent:
         """Redis' state is another now: begin with a snapshot, bring the fans here back."""
         self.version, self.view, self.returning, self.page = 0, None, True, 0
         self.fresh.clear()
+        self.forecaster = Forecaster()

@@ -26,7 +26,6 @@ KEPT_BEHIND = 2_000  # an away fan whom the head has passed by more places than 
 REPLACEMENTS_PER_FRESH = 2
 RESTORE_MS = 30_000  # calling stands still so long after a repair, for fans to come back
 BOOKED_GRACE_MS = 5 * 60_000  # an admission outlives its booking by so much
-ETA_SPREAD = 0.2  # the interval's half width, as a share of the estimate
 TELL_SHARE = 0.01  # a fan is told when the rank has changed by this share of what is shown
 TELL_EVERY_MS = 60_000  # and in any case so often
 TELL_AT_MOST_EVERY_MS = 1_000
@@ -96,24 +95,6 @@ def earned(pace: Pace, limits: Limits, *, now_ms: int) -> int:
     elapsed_ms = max(0, now_ms - pace.tokens_at_ms)
     most = max(FAN, limits.per_minute * (CATCH_UP_MS if pace.binds else BURST_MS))
     return min(most, pace.tokens + elapsed_ms * limits.per_minute)
-
-
-def eta_ms(
-    rank: int, *, per_minute: int, max_active: int, shop_ms: int, open_in_ms: int
-) -> tuple[int, int] | None:
-    """How long a fan at `rank` still waits, as an interval; None when nobody is being called.
-
-    The pace bounds the rate, and so does the cap: with everybody shopping to the end, at most
-    `max_active` fans pass in each `shop_ms`.
-    """
-    by_cap = max_active * 60_000 / shop_ms
-    if per_minute == 0 or max_active == 0:
-        return None
-    quick = rank / per_minute * 60_000
-    slow = rank / min(per_minute, max(by_cap, 1e-9)) * 60_000
-    low = quick * (1 - ETA_SPREAD) + open_in_ms
-    high = min(slow, quick * 3) * (1 + ETA_SPREAD) + open_in_ms
-    return int(low), int(high)
 
 
 def is_drained(room: RoomSettings, counts: Counts, *, now_ms: int) -> bool:

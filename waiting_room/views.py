@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from waiting_room.forecast.curve import Rules
+from waiting_room.forecast.outlook import Forecaster, Outlook, Standstill
+from waiting_room.forecast.recent import Reading
 from waiting_room.model import Counts, RoomSettings, Standing
 from waiting_room.passes import Passes
-from waiting_room.policy import eta_ms
+from waiting_room.policy import REPLACEMENTS_PER_FRESH
 from waiting_room.ranks import RankIndex
 
 POLL_MS = 3_000
@@ -24,6 +27,7 @@ class EventView:
     state: dict[str, int] = field(default_factory=dict)
     ranks: RankIndex = field(default_factory=RankIndex)
     postgres_down: bool = False
+    outlook: Outlook = field(default_factory=Outlook)
 
     @property
     def paused(self) -> bool:
@@ -96,19 +100,52 @@ def queue_state(
 
 
 def _waiting(view: EventView, place: int) -> dict[str, Any]:
-    rank, room = view.ranks.rank(place), view.room
-    open_in_ms = max(0, room.opens_at_ms - view.now_ms, room.resume_at_ms - view.now_ms)
-    eta = None
-    if not (room.paused or room.stopped or view.postgres_down):
-        eta = eta_ms(
-            rank,
+    rank = view.ranks.rank(place)
+    low, high = view.outlook.interval_ms(rank) or (None, None)
+    return {
+        "place": place,
+        "rank": rank,
+        "etaLowMs": low,
+        "etaHighMs": high,
+        "etaReason": view.outlook.reason,
+    }
+
+
+def look_ahead(view: EventView, forecaster: Forecaster) -> Outlook:
+    """The outlook for everybody who waits, from the numbers that the node has anyway."""
+    room = view.room
+    standstill: Standstill = ""
+    if room.paused or room.stopped or view.postgres_down:
+        standstill = "paused"
+    elif view.now_ms < room.resume_at_ms:
+        standstill = "repair"
+    return forecaster.look(
+        reading(view),
+        Rules(
             per_minute=room.per_minute,
             max_active=room.max_active,
+            accept_ms=room.accept_ms,
             shop_ms=room.shop_ms,
-            open_in_ms=open_in_ms,
-        )
-    low, high = eta or (None, None)
-    return {"place": place, "rank": rank, "etaLowMs": low, "etaHighMs": high}
+        ),
+        standstill=standstill,
+        open_in_ms=max(0, room.opens_at_ms - view.now_ms, room.resume_at_ms - view.now_ms),
+    )
+
+
+def reading(view: EventView) -> Reading:
+    counts, so_far, present = view.counts, view.state.get, view.ranks.present
+    fresh, replaced, lapsed = so_far("fresh", 0), so_far("replaced", 0), so_far("lapsed", 0)
+    return Reading(
+        at_ms=view.now_ms,
+        calls=fresh + replaced,
+        accepted=so_far("accepted", 0) + so_far("direct", 0),
+        lapsed=lapsed,
+        thinned=so_far("last_place", 0) - fresh - replaced - present,
+        owed=max(0, min(lapsed, REPLACEMENTS_PER_FRESH * fresh) - replaced),
+        called=counts.called + counts.calling,
+        active=counts.active,
+        waiting=present,
+    )
 
 
 def numbers(view: EventView) -> dict[str, Any]:

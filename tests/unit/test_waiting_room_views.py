@@ -5,29 +5,10 @@ import pytest
 from core.signing import Keys
 from waiting_room.model import Admission, RoomSettings, Standing
 from waiting_room.passes import Passes
-from waiting_room.policy import TELL_AT_MOST_EVERY_MS, TELL_EVERY_MS, eta_ms, worth_telling
+from waiting_room.policy import TELL_AT_MOST_EVERY_MS, TELL_EVERY_MS, worth_telling
 from waiting_room.views import EventView, queue_state
 
 NOW_MS = 1_900_000_000_000
-RATES = {"per_minute": 120, "max_active": 1_000, "shop_ms": 60_000, "open_in_ms": 0}
-
-
-def test_an_estimate_is_an_interval_around_rank_by_pace():
-    low, high = eta_ms(240, **RATES)
-    assert low < 120_000 < high
-
-
-def test_an_estimate_starts_at_the_opening_and_widens_where_the_cap_is_tight():
-    low, high = eta_ms(240, **RATES)
-    assert eta_ms(240, **RATES | {"open_in_ms": 5_000}) == (low + 5_000, high + 5_000)
-    tight_low, tight_high = eta_ms(240, **RATES | {"max_active": 60})
-    assert tight_low == low
-    assert tight_high > high
-
-
-@pytest.mark.parametrize("stopped", [{"per_minute": 0}, {"max_active": 0}])
-def test_where_nobody_is_called_there_is_no_estimate(stopped):
-    assert eta_ms(1, **RATES | stopped) is None
 
 
 @pytest.mark.parametrize(

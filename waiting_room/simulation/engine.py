@@ -75,7 +75,7 @@ class _Sale:
         limits = self._terms.changes[0].limits
         for tick in range(ticks + 1):
             if tick in changes:
-                self._plan(tick * self._tick_ms, limits, 0, keep=True)  # earned at the old pace
+                _, self._pace = self._plan(tick * self._tick_ms, limits, 0)  # at the old pace
                 limits = changes[tick]
             self._sweep(tick)
             if self._sold >= self._seats:
@@ -100,15 +100,16 @@ class _Sale:
 
     def _call(self, tick: int, waiting_to: int, limits: Limits) -> None:
         now_ms, waiting = tick * self._tick_ms, waiting_to - self._head
-        wanted = self._plan(now_ms, limits, waiting)
+        wanted, after = self._plan(now_ms, limits, waiting)
         if self._anybody_leaves:
             fans = self._present(wanted, waiting_to, now_ms)
             more = self._skip_gone(waiting_to, now_ms)  # who else waits says whether the pace binds
-            self._plan(now_ms, limits, len(fans) + more, keep=True)
+            if len(fans) < wanted or not more:
+                _, after = self._plan(now_ms, limits, len(fans) + more)
         else:
             fans = np.arange(self._head, self._head + wanted)
-            self._plan(now_ms, limits, waiting, keep=True)
             self._head += wanted
+        self._pace = after
         if not len(fans):
             return
         self._called_ms[fans] = now_ms
@@ -122,13 +123,11 @@ class _Sale:
             if lapses:
                 self._lapses[end] += 1
 
-    def _plan(self, now_ms: int, limits: Limits, present: int, *, keep: bool = False) -> int:
+    def _plan(self, now_ms: int, limits: Limits, present: int) -> tuple[int, Pace]:
         fresh, replacements, after = plan_calls(
             self._pace, limits, now_ms=now_ms, busy=self._busy, present=present, room=self._room
         )
-        if keep:
-            self._pace = after
-        return fresh + replacements
+        return fresh + replacements, after
 
     def _present(self, wanted: int, waiting_to: int, now_ms: int) -> NDArray[np.intp]:
         """The next `wanted` who are there; whoever is passed over has no place any more."""
