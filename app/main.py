@@ -45,6 +45,7 @@ from waiting_room.keyring import KeyRing
 from waiting_room.service import WaitingRoom
 from waiting_room.shops.service import Shops
 from waiting_room.shops.web import ShopsWeb
+from waiting_room.stock import Stock
 from waiting_room.web import QueueWeb
 
 
@@ -138,6 +139,7 @@ def _build(
     return Services(
         catalogue=CatalogueWeb(catalogue),
         waiting_room=room,
+        stock=Stock(room.hub.views, free),
         keyring=KeyRing(db, room.passes, days=settings.pass_key_days),
         live=live,
         queue=QueueWeb(room, live, secure=secure),

@@ -74,6 +74,7 @@ QUEUE_STATE: Schema = {
         **dict.fromkeys(("mode", "pauseReason", "slip", "admissionId", "pass"), TEXT),
         **dict.fromkeys(("paused", "stopped"), BOOLEAN),
         "message": TEXT,
+        "allGone": {"type": "boolean"},
         "intake": {"enum": ["open", "closed", "draining", "drained"]},
     },
 }

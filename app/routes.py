@@ -31,6 +31,7 @@ from seatmap.web import SeatMapWeb
 from waiting_room.keyring import KeyRing
 from waiting_room.service import WaitingRoom
 from waiting_room.shops.web import ShopsWeb
+from waiting_room.stock import Stock
 from waiting_room.web import QueueWeb
 
 GATED = {
@@ -58,6 +59,7 @@ class Services:
 
     catalogue: CatalogueWeb
     waiting_room: WaitingRoom
+    stock: Stock
     keyring: KeyRing
     live: Hub
     queue: QueueWeb
@@ -77,6 +79,7 @@ class Services:
             self.keyring,
             self.seat_map,
             self.waiting_room,
+            self.stock,
             self.checkout,
             self.admin,
         )

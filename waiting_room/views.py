@@ -28,6 +28,7 @@ class EventView:
     ranks: RankIndex = field(default_factory=RankIndex)
     postgres_down: bool = False
     outlook: Outlook = field(default_factory=Outlook)
+    all_gone: bool = False  # nothing can be chosen: sold or in baskets
 
     @property
     def paused(self) -> bool:
@@ -55,6 +56,7 @@ class EventView:
         return (
             *(room.mode, room.per_minute, room.max_active, room.opens_at_ms, opened),
             *(self.paused, self.pause_reason, room.stopped, room.message, room.intake),
+            self.all_gone,
         )
 
 
@@ -78,6 +80,7 @@ def queue_state(
         "stopped": room.stopped,
         "message": room.message,
         "intake": room.intake,
+        "allGone": view.all_gone,
         "pollMs": POLL_MS,
     }
     match standing.kind:

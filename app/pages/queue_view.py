@@ -22,9 +22,9 @@ TITLES = {
 }
 REASONS = {
     "pace": N_("The organiser changed the pace."),
-    "paused": N_("Calling is paused."),
-    "cap": N_("The shop is full: fans are let in as others leave."),
-    "no_shows": N_("Fans ahead of you did not come."),
+    "paused": N_("Calling was paused."),
+    "cap": N_("Room in the shop comes up faster or slower than before."),
+    "no_shows": N_("More fans than before answer their call, or fewer."),
     "returns": N_("Fans ahead of you came back."),
     "repair": N_("The queue was repaired. Everybody gets their place back first."),
 }

@@ -15,8 +15,8 @@ const QUIET_TRIES = 3;
 const SPEAK_EVERY_MS = 60_000; // a screen reader hears the rank no more often
 const LISTENING = new Set(["lobby", "drawing", "waiting", "called"]);
 const REASONS = {
-  pace: t("The organiser changed the pace."), paused: t("Calling is paused."), cap: t("The shop is full: fans are let in as others leave."),
-  no_shows: t("Fans ahead of you did not come."), returns: t("Fans ahead of you came back."), repair: t("The queue was repaired. Everybody gets their place back first."),
+  pace: t("The organiser changed the pace."), paused: t("Calling was paused."), cap: t("Room in the shop comes up faster or slower than before."),
+  no_shows: t("More fans than before answer their call, or fewer."), returns: t("Fans ahead of you came back."), repair: t("The queue was repaired. Everybody gets their place back first."),
 };
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
