@@ -116,6 +116,7 @@ def _build(
         db,
         keys,
         room,
+        live,
         seat_counts=seat_map.counts,
         give_back=checkout.holds.give_back,
         admin_token=admin_token,
@@ -166,7 +167,7 @@ def _application(services: Services, keys: Keys, settings: Settings) -> Starlett
 
     app = Starlette(
         routes=every_route(services),
-        exception_handlers=exception_handlers(),
+        exception_handlers=exception_handlers(services.waiting_room.refusals.count),
         middleware=[
             Middleware(
                 Guards,

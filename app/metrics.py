@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from prometheus_client import (
     CollectorRegistry,
@@ -11,14 +12,23 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
 )
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from core.live.hub import Hub
-from waiting_room import views
+from waiting_room.policy import BINDINGS
 from waiting_room.service import WaitingRoom
+from waiting_room.waits import percentile
 
-ROOM_GAUGES = ("waiting", "present", "called", "active", "maxActive", "perMinute", "lapsed", "gone")
+ROOM_GAUGES = (
+    *("lobby", "waiting", "present", "away", "called", "active", "maxActive", "perMinute"),
+    *("calledLastMinute", "lapsed", "gone", "skipped", "revoked"),
+)
+
+
+WAIT_PERCENTILES = (50, 90)
+
+Rooms = Mapping[str, Mapping[str, Any]]  # event id → numbers
 
 
 class RoomCollector(Collector):
@@ -28,14 +38,57 @@ class RoomCollector(Collector):
         self._room = room
 
     def collect(self) -> Iterator[Metric]:
-        rooms = {event: views.numbers(view) for event, view in self._room.hub.views().items()}
-        for name in ROOM_GAUGES:
-            gauge = GaugeMetricFamily(
-                f"onsale_room_{_snake(name)}", f"{name}, as GET /admin/…/numbers", labels=["event"]
-            )
-            for event, numbers in rooms.items():
-                gauge.add_metric([event], numbers[name])
-            yield gauge
+        hub = self._room.hub
+        rooms = {event: hub.numbers_of(event, view) for event, view in hub.views().items()}
+        yield from _gauges(rooms)
+        yield self._waits(rooms)
+        yield _binds(rooms)
+        yield self._refused()
+
+    def _waits(self, rooms: Rooms) -> Metric:
+        gauge = GaugeMetricFamily(
+            "onsale_room_wait_seconds",
+            "from the place to the call, of calls of the last minutes",
+            labels=["event", "quantile"],
+        )
+        for event in rooms:
+            waits = self._room.waits.known(event)
+            for percent in WAIT_PERCENTILES:
+                if (wait_ms := percentile(waits, percent)) is not None:
+                    gauge.add_metric([event, str(percent / 100)], wait_ms / 1000)
+        return gauge
+
+    def _refused(self) -> Metric:
+        """Of this node alone: whoever scrapes all nodes adds them up."""
+        metric = CounterMetricFamily(
+            "onsale_room_refused", "refusals to fans, by error code", labels=["event", "code"]
+        )
+        for event, counts in self._room.refusals.here().items():
+            for code, count in counts.items():
+                metric.add_metric([event, code], count)
+        return metric
+
+
+def _gauges(rooms: Rooms) -> Iterator[Metric]:
+    for name in ROOM_GAUGES:
+        gauge = GaugeMetricFamily(
+            f"onsale_room_{_snake(name)}", f"{name}, as GET /admin/…/numbers", labels=["event"]
+        )
+        for event, numbers in rooms.items():
+            gauge.add_metric([event], numbers[name])
+        yield gauge
+
+
+def _binds(rooms: Rooms) -> Metric:
+    gauge = GaugeMetricFamily(
+        "onsale_room_binds",
+        "1 for what keeps the next fan from being called",
+        labels=["event", "by"],
+    )
+    for event, numbers in rooms.items():
+        for name in BINDINGS:
+            gauge.add_metric([event, name], float(numbers["binds"] == name))
+    return gauge
 
 
 def registry(room: WaitingRoom, live: Hub) -> CollectorRegistry:

@@ -254,6 +254,9 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         body=Revocation,
     ),
     ("GET", f"{ADMIN}/numbers"): _operator("Queue and seats in numbers", OBJECT),
+    ("GET", f"{ADMIN}/numbers/stream"): _operator(
+        "The numbers each second, as server-sent events", TEXT
+    ),
     ("GET", f"{ADMIN}/calls"): _operator("The calls after a place", LIST),
     ("GET", f"{ADMIN}/audit"): _operator("Who changed what", LIST),
     ("GET", "/health/live"): _public("The process runs", "Health", OBJECT),

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from app import openapi
@@ -33,6 +35,8 @@ from waiting_room.service import WaitingRoom
 from waiting_room.shops.web import ShopsWeb
 from waiting_room.stock import Stock
 from waiting_room.web import QueueWeb
+
+Refused = Callable[[str, str], None]  # event id, code
 
 GATED = {
     ("GET", "/events/{event_id}/seats/stream"),
@@ -101,7 +105,18 @@ def every_route(services: Services) -> list[BaseRoute]:
     ]
 
 
-def exception_handlers() -> Mapping[Any, Callable[..., Any]]:
-    """Browsers get a page that says what happened, all others problem details."""
-    handlers = {AppError: on_app_error, HTTPException: on_http_error, Exception: on_bug}
+def exception_handlers(refused: Refused | None = None) -> Mapping[Any, Callable[..., Any]]:
+    """Browsers get a page that says what happened, all others problem details.
+
+    `refused` hears of each refusal to a fan: event id, code.
+    """
+
+    async def on_refusal(request: Request, exc: Exception) -> Response:
+        event_id = request.path_params.get("event_id")
+        if refused and event_id and not request.scope["path"].startswith("/admin/"):
+            assert isinstance(exc, AppError)
+            refused(event_id, exc.code)
+        return await on_app_error(request, exc)
+
+    handlers = {AppError: on_refusal, HTTPException: on_http_error, Exception: on_bug}
     return {kind: as_page(handler) for kind, handler in handlers.items()}

@@ -33,6 +33,7 @@ from waiting_room.model import Standing
 from waiting_room.nodes import Nodes
 from waiting_room.policy import CALLS_PER_TICK
 from waiting_room.views import EventView
+from waiting_room.waits import JoinTimes
 
 if TYPE_CHECKING:
     from waiting_room.service import WaitingRoom
@@ -77,6 +78,21 @@ class Hub:
         self._room.generations.forget(event_id, behind=behind)
         self._event(event_id).lost()
 
+    def follows(self, event_id: str) -> bool:
+        """Whether this node has a copy of the event: it is there, and not just a made-up id."""
+        event = self._events.get(event_id)
+        return event is not None and event.view is not None
+
+    def given_at(self, event_id: str) -> JoinTimes:
+        """When places were given out, as far as this node has watched."""
+        event = self._events.get(event_id)
+        return event.given_at if event else JoinTimes()
+
+    def called_lately(self, event_id: str) -> int:
+        """Fresh calls of the last minute, as far as this node has watched."""
+        event = self._events.get(event_id)
+        return event.called_lately if event else 0
+
     def look_again(self, event_id: str) -> None:
         """The room was changed: whoever asks next is not told from before, and rounds see it."""
         event = self._event(event_id)
@@ -96,8 +112,13 @@ class Hub:
             return await self._poll(event_id, event)
 
     async def numbers(self, event_id: str) -> dict[str, Any]:
-        numbers = views.numbers(await self.view(event_id))
-        return numbers | {"calledLastMinute": self._events[event_id].called_lately}
+        return self.numbers_of(event_id, await self.view(event_id))
+
+    def numbers_of(self, event_id: str, view: EventView) -> dict[str, Any]:
+        """From the node's copy as it is."""
+        event = self._events[event_id]
+        numbers = views.numbers(view) | {"calledLastMinute": event.called_lately}
+        return numbers | ({"binds": "store_down"} if event.out_of_touch else {})
 
     # -- fans ---------------------------------------------------------------------------------
 
@@ -173,6 +194,7 @@ class Hub:
         except NotFound:
             self._events.pop(event_id, None)
         except StoreUnavailable as exc:
+            self._events[event_id].out_of_touch = True
             log.warning("waiting room stands still", extra={"event_id": event_id, "why": str(exc)})
         except Exception:  # one event's trouble must not stop the queues of all others
             log.exception("waiting room: a round failed", extra={"event_id": event_id})
@@ -200,7 +222,7 @@ class Hub:
         epoch, floor = await self._room.at(event_id)
         whole = event.view is None
         changes = await self._room.store.changes(event_id, epoch, floor, whole=whole)
-        event.polled_at = _now_s()
+        event.polled_at, event.out_of_touch = _now_s(), False
         return event.apply(changes)
 
     async def _tick(self, event_id: str, view: EventView) -> None:

@@ -18,6 +18,7 @@ NAMES = (
     "present",
     *PAGES,
     "scratch",
+    "refused",
     "log",
 )
 

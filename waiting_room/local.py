@@ -20,6 +20,7 @@ from waiting_room.board import Board
 from waiting_room.forecast.outlook import Forecaster
 from waiting_room.store import Changes
 from waiting_room.views import EventView, look_ahead
+from waiting_room.waits import JoinTimes
 
 STUCK_MS = 1_000  # a call that is not announced by then: PostgreSQL does not take it
 RECENT_MS = 60_000  # how far back `called_lately` looks
@@ -32,7 +33,9 @@ class LocalEvent:
     board: Board = field(default_factory=Board)
     fresh: deque[tuple[int, int]] = field(default_factory=deque)  # (ms, fresh calls so far)
     polled_at: float = 0.0
+    out_of_touch: bool = False  # the last round found a store that does not answer
     wanted_at: float = 0.0  # when a request last asked for it
+    given_at: JoinTimes = field(default_factory=JoinTimes)  # when places were given out
     returning: bool = False  # after a repair: fans here are presented again
     polling: asyncio.Lock = field(default_factory=asyncio.Lock)  # polls are applied in order
     moved: set[str] = field(default_factory=set)  # fans whose state changed, not told yet
@@ -56,6 +59,7 @@ class LocalEvent:
         self._read(view, changes)
         self.all_moved = self.all_moved or changes.gap
         self.version = changes.version
+        self.given_at.note(view.state.get("last_place", 0), view.now_ms)
         self.fresh.append((view.now_ms, view.state.get("fresh", 0)))
         while self.fresh[0][0] < view.now_ms - RECENT_MS:
             self.fresh.popleft()

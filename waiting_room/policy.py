@@ -14,9 +14,15 @@ anything is saved (BURST_MS), or the next minute would see more calls than the p
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 from waiting_room.model import Counts, RoomSettings
+
+# What keeps the next fan from being called. `closed`: nobody waits, and nobody new may.
+Binding = Literal[
+    "store_down", "stopped", "early", "restoring", "paused", "off", "closed", "empty", "cap", "pace"
+]
+BINDINGS: tuple[Binding, ...] = get_args(Binding)
 
 FAN = 60_000  # token units of one call
 BURST_MS = 250  # an idle spell earns no more than this: 0.4 % of a minute
@@ -95,6 +101,36 @@ def earned(pace: Pace, limits: Limits, *, now_ms: int) -> int:
     elapsed_ms = max(0, now_ms - pace.tokens_at_ms)
     most = max(FAN, limits.per_minute * (CATCH_UP_MS if pace.binds else BURST_MS))
     return min(most, pace.tokens + elapsed_ms * limits.per_minute)
+
+
+def binding(
+    room: RoomSettings, *, now_ms: int, present: int, busy: int, store_down: bool = False
+) -> Binding:
+    """What binds now: the first of these that holds. Lifted, it lets the next one bind.
+
+    Args:
+        present: Fans who wait and are present.
+        busy: Called, on their way to being called, and shopping.
+        store_down: PostgreSQL or Redis does not answer.
+    """
+    reasons: tuple[tuple[Binding, bool], ...] = (
+        ("store_down", store_down),
+        ("stopped", room.stopped),
+        ("early", now_ms < room.opens_at_ms),
+        ("restoring", now_ms < room.resume_at_ms),
+        ("paused", room.paused),
+        ("off", room.mode == "off"),
+        ("closed", present == 0 and room.intake != "open"),
+        ("empty", present == 0),
+        ("cap", busy >= room.max_active),
+    )
+    return next((name for name, holds in reasons if holds), "pace")
+
+
+def calls_open(room: RoomSettings, *, now_ms: int) -> bool:
+    """Whether anybody may be called at all, however pace, cap and queue stand: `Limits.open`."""
+    stands_still = room.paused or room.stopped or now_ms < room.resume_at_ms
+    return room.mode != "off" and not stands_still and now_ms >= room.opens_at_ms
 
 
 def is_drained(room: RoomSettings, counts: Counts, *, now_ms: int) -> bool:

@@ -23,6 +23,10 @@ update room set calls_resume_at = to_timestamp($2::bigint / 1000.0), version = v
        changed_at = now()
 where event_id = $1;
 
+-- name: rooms_draining
+-- Rooms whose end must be seen.
+select event_id from room where intake = 'draining';
+
 -- name: rooms_changed
 -- Rooms whose copy in Redis may be older than the row. $1 how far back, in seconds.
 select event_id, version from room where changed_at > now() - make_interval(secs => $1);
@@ -100,6 +104,14 @@ select subject, place, kind, (extract(epoch from called_at) * 1000)::bigint as c
        (extract(epoch from ends_at) * 1000)::bigint as ends_at_ms, end_reason
 from call where event_id = $1 and place > $2
 order by place, called_at limit $3;
+
+-- name: calls_lately
+-- From the queue, the newest first. $1 event_id, $2 how far back, in seconds, $3 limit.
+select place, (extract(epoch from called_at) * 1000)::bigint as called_at_ms
+from call
+where event_id = $1 and called_at > now() - make_interval(secs => $2) and place > 0
+      and kind in ('fresh', 'replacement')
+order by called_at desc limit $3;
 
 -- name: rooms_all
 -- Events whose queues a node looks after.

@@ -35,6 +35,9 @@ class Rooms:
     async def all(self) -> list[str]:
         return [row["event_id"] for row in await self._db.fetch(self._sql["rooms_all"])]
 
+    async def draining(self) -> list[str]:
+        return [row["event_id"] for row in await self._db.fetch(self._sql["rooms_draining"])]
+
     async def changed_lately(self, within_s: float) -> dict[str, int]:
         """Event ids with their versions."""
         rows = await self._db.fetch(self._sql["rooms_changed"], within_s)
@@ -149,6 +152,13 @@ class Rooms:
             )
             for row in rows
         ]
+
+    async def calls_lately(
+        self, event_id: str, within_s: float, limit: int
+    ) -> list[tuple[int, int]]:
+        """(place, called at in ms) of calls from the queue, the newest first."""
+        rows = await self._db.fetch(self._sql["calls_lately"], event_id, within_s, limit)
+        return [(row["place"], row["called_at_ms"]) for row in rows]
 
     async def calls(self, event_id: str, after: int) -> list[dict[str, Any]]:
         rows = await self._db.fetch(self._sql["calls_after"], event_id, after, CALLS_PAGE)

@@ -33,6 +33,8 @@ from waiting_room.model import CLOSED, Call, Join, RoomSettings, Standing
 from waiting_room.nodes import Nodes
 from waiting_room.passes import Passes
 from waiting_room.policy import BOOKED_GRACE_MS, RESTORE_MS
+from waiting_room.recent_waits import RecentWaits
+from waiting_room.refusals import Refusals
 from waiting_room.rooms import Record, Rooms
 from waiting_room.store import QueueStore
 from waiting_room.views import EventView, queue_state
@@ -55,6 +57,8 @@ class WaitingRoom:
         self._looks: dict[str, Batcher[str, Standing]] = {}
         self._copies = Copies(self)
         self.interventions = Interventions(self)
+        self.refusals = Refusals(self)
+        self.waits = RecentWaits(self)
 
     @classmethod
     def build(cls, redis: Redis, db: Db, keys: Keys) -> WaitingRoom:
@@ -63,8 +67,12 @@ class WaitingRoom:
     async def start(self) -> None:
         await self.hub.start()
         self._copies.start()
+        self.refusals.start()
+        self.waits.start()
 
     async def stop(self) -> None:
+        await self.waits.stop()
+        await self.refusals.stop()
         await self._copies.stop()
         await self.hub.stop()
         for joins in self._joins.values():

@@ -6,7 +6,7 @@ STALE, since Redis must have lost writes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -23,7 +23,7 @@ from waiting_room.ranks import bitmap_of
 SCRIPTS = (
     *("join", "tick", "announce", "accept", "leave", "see", "age", "end", "where"),
     *("changes", "settings", "restore"),
-    *("skip", "revoke", "holder"),
+    *("skip", "revoke", "holder", "refused"),
 )
 NUMBERS = (
     *("per_minute", "max_active", "accept_ms", "shop_ms", "grace_ms"),
@@ -208,6 +208,15 @@ class QueueStore:
         at = {"epoch": epoch.text, "floor": floor}
         found = (await self._run("holder", event_id, **at, place=place)).decode()
         return found or None
+
+    async def add_refusals(
+        self, event_id: str, epoch: Epoch, floor: int, counts: Mapping[str, int]
+    ) -> dict[str, int]:
+        """The event's refusals by error code, with these added."""
+        args = {"epoch": epoch.text, "floor": floor}
+        flat = [part for pair in counts.items() for part in pair]
+        reply = await self._run("refused", event_id, **args, counts=flat)
+        return {code: int(count) for code, count in _pairs(reply).items()}
 
     async def changes(
         self,

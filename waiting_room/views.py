@@ -10,7 +10,7 @@ from waiting_room.forecast.outlook import Forecaster, Outlook, Standstill
 from waiting_room.forecast.recent import Reading
 from waiting_room.model import Counts, RoomSettings, Standing
 from waiting_room.passes import Passes
-from waiting_room.policy import REPLACEMENTS_PER_FRESH
+from waiting_room.policy import REPLACEMENTS_PER_FRESH, Binding, binding
 from waiting_room.ranks import RankIndex
 
 POLL_MS = 3_000
@@ -151,12 +151,28 @@ def reading(view: EventView) -> Reading:
     )
 
 
+def binds(view: EventView) -> Binding:
+    """What keeps the next fan from being called, as this node sees it."""
+    counts = view.counts
+    return binding(
+        view.room,
+        now_ms=view.now_ms,
+        present=view.ranks.present,
+        busy=counts.calling + counts.called + counts.active,
+        store_down=view.postgres_down,
+    )
+
+
 def numbers(view: EventView) -> dict[str, Any]:
     """What the operator sees of the queue."""
-    room, counts = view.room, view.counts
+    room, counts, present = view.room, view.counts, view.ranks.present
     return {
+        "now": view.now_ms,
+        "binds": binds(view),
+        "lobby": view.state.get("lobby", 0),
         "waiting": counts.waiting,
-        "present": view.ranks.present,
+        "present": present,
+        "away": max(0, counts.waiting - present),
         "called": counts.called + counts.calling,
         "active": counts.active,
         "maxActive": room.max_active,
@@ -164,6 +180,8 @@ def numbers(view: EventView) -> dict[str, Any]:
         "fresh": view.state.get("fresh", 0),
         "lapsed": view.state.get("lapsed", 0),
         "gone": view.state.get("gone", 0),
+        "skipped": view.state.get("skipped", 0),
+        "revoked": view.state.get("revoked", 0),
         "paused": view.paused,
         "pauseReason": view.pause_reason,
         "stopped": room.stopped,

@@ -99,7 +99,7 @@ class QueueWeb:
             if self._room.hub.sockets_of(event_id, subject) >= MAX_SOCKETS_PER_FAN:
                 raise TooMany("MAX_SOCKETS_PER_FAN")
         except AppError as exc:
-            await websocket.close(socket_close_code(exc), exc.code)
+            await self._turn_away(websocket, exc)
             return
         left = partial(self._room.hub.disconnect, event_id, subject)
         socket = Socket(self._live, _understood, left)
@@ -107,9 +107,13 @@ class QueueWeb:
             await self._room.hub.connect(event_id, subject, socket)
         except AppError as exc:
             left(socket)
-            await websocket.close(socket_close_code(exc), exc.code)
+            await self._turn_away(websocket, exc)
             return
         await serve_socket(websocket, socket)
+
+    async def _turn_away(self, websocket: WebSocket, exc: AppError) -> None:
+        self._room.refusals.count(websocket.path_params["event_id"], exc.code)
+        await websocket.close(socket_close_code(exc), exc.code)
 
     def _reply(self, event_id: str, body: dict[str, Any]) -> Response:
         reply = json_reply(body, headers={"cache-control": "no-store"})

@@ -1,6 +1,6 @@
 """Ends drains: a draining room that nobody waits or shops in becomes a drained one.
 
-Every node looks at its own copies once a second and writes the end; compare and set lets the
+Every node looks once a second at the rooms that PostgreSQL calls draining; compare and set lets the
 first one win. The end is in the audit log like any change, with the node as its author.
 """
 
@@ -37,12 +37,12 @@ class Drains:
         self._tasks.clear()
 
     async def look(self) -> None:
-        """One look at all rooms that this node follows."""
-        for event_id, view in self._waiting_room.hub.views().items():
-            if not is_drained(view.room, view.counts, now_ms=view.now_ms):
-                continue
+        """One look at all draining rooms. One room's trouble holds up no other."""
+        for event_id in await self._waiting_room.rooms.draining():
             try:
-                await self._end_drain(event_id, view.room.version)
+                view = await self._waiting_room.hub.view(event_id)
+                if is_drained(view.room, view.counts, now_ms=view.now_ms):
+                    await self._end_drain(event_id, view.room.version)
             except Changed:
                 continue  # another node was faster, or an operator
             except AppError as exc:
@@ -50,5 +50,8 @@ class Drains:
 
     async def _run(self) -> None:
         while True:
-            await self.look()
+            try:
+                await self.look()
+            except AppError as exc:
+                log.info("drains not looked at", extra={"why": str(exc)})
             await asyncio.sleep(LOOK_EVERY_S)

@@ -10,17 +10,21 @@ from starlette.routing import Route
 
 from app.admin.drains import Drains
 from app.admin.errors import NothingToUndo
+from app.admin.feed import Feeds
 from app.admin.model import named, shown
 from app.admin.operators import Operators
 from app.admin.store import AdminStore, AuditRow
 from app.admin.web import AdminWeb
 from core.db import Connection, Db
 from core.ids import Subject
+from core.live.channel import Channel
+from core.live.hub import Hub
 from core.signing import Keys
 from waiting_room.interventions import Fan, Noted
 from waiting_room.model import RoomSettings, Standing
 from waiting_room.rooms import Note, Record
 from waiting_room.service import WaitingRoom
+from waiting_room.waits import percentile
 
 SeatCounts = Callable[[str], Awaitable[Mapping[str, object]]]
 GiveBack = Callable[[str, Subject], Awaitable[None]]  # event id, fan
@@ -42,6 +46,7 @@ class Admin:
         db: Db,
         keys: Keys,
         waiting_room: WaitingRoom,
+        live: Hub,
         *,
         seat_counts: SeatCounts,
         give_back: GiveBack,
@@ -53,11 +58,14 @@ class Admin:
         self._give_back = give_back
         self.operators = Operators(self._store, keys, admin_token, secure=secure)
         self._drains = Drains(waiting_room, self.end_drain)
+        self._feeds = Feeds(self.numbers)
+        self.live = live
 
     async def start(self) -> None:
         self._drains.start()
 
     async def stop(self) -> None:
+        await self._feeds.stop()
         await self._drains.stop()
 
     def routes(self) -> list[Route]:
@@ -155,7 +163,18 @@ class Admin:
         await self._waiting_room.settings(event_id)
         queue = await self._waiting_room.numbers(event_id)
         seats = await self._seat_counts(event_id)
-        return {**queue, **seats}
+        waits = await self._waiting_room.waits.of(event_id)
+        return {
+            **queue,
+            **seats,
+            "waitP50Ms": percentile(waits, 50),
+            "waitP90Ms": percentile(waits, 90),
+            "refused": await self._waiting_room.refusals.share(event_id),
+        }
+
+    async def numbers_channel(self, event_id: str) -> Channel:
+        """The numbers each second, to be joined at once."""
+        return await self._feeds.channel(event_id)
 
     async def calls(self, event_id: str, after: int) -> list[dict[str, object]]:
         await self._waiting_room.settings(event_id)

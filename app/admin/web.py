@@ -6,6 +6,7 @@ POST  /admin/events/{id}/admission/undo   If-Match → 200 the room; 409 nothing
 POST  /admin/events/{id}/skip        200; 404, 409 sale_stopped | not_open | cap_reached
 POST  /admin/events/{id}/revoke      200; 404
 GET   /admin/events/{id}/numbers     200
+GET   /admin/events/{id}/numbers/stream   200 server-sent events `numbers`, one a second
 GET   /admin/events/{id}/calls?after=<place>   200
 GET   /admin/events/{id}/audit       200 the last 100 rows, the newest first
 GET   /console/enter/{token}         303 to /console, with a session if the link still works
@@ -27,6 +28,7 @@ from app.admin.store import AuditRow
 from core.edge import json_reply, read_body
 from core.errors import BadRequest
 from core.ids import EVENT_ID
+from core.live.reply import StreamReply
 from waiting_room.errors import Changed
 from waiting_room.rooms import SET_BY_OPERATORS
 
@@ -55,6 +57,7 @@ class AdminWeb:
             route(admin, "POST", "skip", self.skip),
             route(admin, "POST", "revoke", self.revoke),
             route(admin, "GET", "numbers", self.numbers),
+            route(admin, "GET", "numbers/stream", self.numbers_stream),
             route(admin, "GET", "calls", self.calls),
             route(admin, "GET", "audit", self.audit),
             Route("/console/enter/{token}", self.enter, methods=["GET"]),
@@ -96,6 +99,10 @@ class AdminWeb:
 
     async def numbers(self, _: Request, event_id: str, __: str) -> Response:
         return json_reply(await self._admin.numbers(event_id), headers=NO_STORE)
+
+    async def numbers_stream(self, _: Request, event_id: str, __: str) -> Response:
+        channel = await self._admin.numbers_channel(event_id)
+        return StreamReply(self._admin.live, channel, None)
 
     async def calls(self, request: Request, event_id: str, _: str) -> Response:
         after = request.query_params.get("after", "-1")

@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from app.admin.operators import COOKIE
 from app.admin.service import Admin
 from app.routes import exception_handlers
+from core.live.hub import Hub
 from core.signing import Keys
 from waiting_room.service import WaitingRoom
 
@@ -24,6 +25,7 @@ OPERATOR_PATHS = [
     ("POST", "/admin/events/ev_hall/skip"),
     ("POST", "/admin/events/ev_hall/revoke"),
     ("GET", "/admin/events/ev_hall/numbers"),
+    ("GET", "/admin/events/ev_hall/numbers/stream"),
     ("GET", "/admin/events/ev_hall/calls"),
     ("GET", "/admin/events/ev_hall/audit"),
 ]
@@ -58,6 +60,7 @@ async def admin(db, redis, keys):
         db,
         keys,
         room,
+        Hub(),
         seat_counts=no_seats,
         give_back=nothing_held,
         admin_token=TOKEN,

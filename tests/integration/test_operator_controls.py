@@ -4,7 +4,6 @@ import pytest
 
 from app.main import Node
 from core.errors import StoreUnavailable
-from tests.conftest import open_node
 from tests.operators import BEARER, Tab, join, until
 from waiting_room.errors import SaleStopped
 from waiting_room.keys import key
@@ -290,14 +289,6 @@ async def test_a_payment_under_way_is_finished_although_the_sale_is_stopped(
 
 
 # -- every node ------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-async def other_node(node, database_url, redis_url, gateway_socket):
-    made = await open_node(database_url, redis_url, gateway_socket)
-    async with made.app.router.lifespan_context(made.app):
-        yield made
-    await made.close()
 
 
 @pytest.mark.parametrize(
