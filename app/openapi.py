@@ -66,11 +66,14 @@ QUEUE_STATE: Schema = {
     "type": "object",
     "required": ["state", "now"],
     "properties": {
-        "state": {"enum": ["none", "early", "waiting", "called", "admitted"]},
+        "state": {
+            "enum": [*("none", "early", "lobby", "drawing"), "waiting", "called", "admitted"]
+        },
         **dict.fromkeys(("now", "opensAt", "perMinute", "pollMs", "place", "rank"), INTEGER),
         **{name: {"type": ["integer", "null"]} for name in ("etaLowMs", "etaHighMs")},
         "etaReason": {"enum": [*get_args(Reason), None]},
-        **dict.fromkeys(("acceptBy", "endsAt"), INTEGER),
+        **dict.fromkeys(("acceptBy", "endsAt", "inLobby"), INTEGER),
+        **dict.fromkeys(("entryId", "receipt"), TEXT),
         **dict.fromkeys(("mode", "pauseReason", "slip", "admissionId", "pass"), TEXT),
         **dict.fromkeys(("paused", "stopped"), BOOLEAN),
         "message": TEXT,

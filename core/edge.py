@@ -50,6 +50,8 @@ HTTP_STATUS = {
     "code_invalid": 403,
     "code_expired": 403,
     "pass_exchanged": 403,
+    "not_drawn": 409,
+    "beacon_refused": 409,
     "changed": 412,
     "nothing_to_undo": 409,
     "seats_taken": 409,

@@ -190,7 +190,9 @@ def gateway_ledger(gateway_socket: Path) -> Path:
 async def make_sale(db: Db) -> Callable[..., Awaitable[str]]:
     """Makes an event with `seats` seats in one row at 10 EUR, and its room; the event id."""
 
-    async def make(*, seats: int = 20, opens_in_s: int = -60, **room: object) -> str:
+    async def make(
+        *, seats: int = 20, opens_in_s: int = -60, draw: bool = True, **room: object
+    ) -> str:
         event_id = f"ev_gig{next(_numbers)}"
         limits = {"per_minute": 600, "max_active": 50, "accept_ms": 60_000}
         wanted = {"mode": "off"} | limits | room
@@ -212,11 +214,12 @@ async def make_sale(db: Db) -> Callable[..., Awaitable[str]]:
         )
         await db.execute(
             "insert into room (event_id, mode, per_minute, max_active, accept_ms, shop_ms,"
-            " grace_ms, opens_at) values ($1, $2, $3, $4, $5, 900000, 120000,"
-            " now() + make_interval(secs => $6))",
+            " grace_ms, opens_at, draw) values ($1, $2, $3, $4, $5, 900000, 120000,"
+            " now() + make_interval(secs => $6), $7)",
             event_id,
             *wanted.values(),
             opens_in_s,
+            draw,
         )
         return event_id
 

@@ -83,7 +83,27 @@ class PassOtherEvent(AppError):
 
 class BadSlip(AppError):
     code = "bad_slip"
-    title = "The slip with your place is not one of ours, or belongs to another fan or event."
+    title = "The slip or receipt is not one of ours, or belongs to another fan or event."
+
+
+class NotDrawn(AppError):
+    code = "not_drawn"
+    title = "The lobby is still open. Its list is fixed and published at the opening."
+    retry = True
+
+
+class BeaconRefused(AppError):
+    """`why` says which moment the change is too early or too late for."""
+
+    code = "beacon_refused"
+    title = "The beacon can't be changed like this now."
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+    def detail(self) -> dict[str, object]:
+        return {"why": self.why}
 
 
 class Changed(AppError):

@@ -28,6 +28,7 @@ from core.live.connection import Connection, Socket
 from core.tasks import end
 from waiting_room import views
 from waiting_room.board import LocalFan
+from waiting_room.draw.store import MAX_SUBJECTS
 from waiting_room.local import LocalEvent
 from waiting_room.model import Standing
 from waiting_room.nodes import Nodes
@@ -175,7 +176,9 @@ class Hub:
     async def _muster(self) -> None:
         self._mustered_at = _now_s()
         with contextlib.suppress(StoreUnavailable):  # the rounds say so
-            await self._nodes.muster([name for name, view in self.views().items() if _work(view)])
+            await self._nodes.muster(
+                [name for name, view in self.views().items() if _followed(view)]
+            )
         for event_id in self._nodes.busy:
             if self._nodes.prefers_me(event_id):
                 self._event(event_id)
@@ -204,8 +207,10 @@ class Hub:
             await self._bring_back(event_id, event)
         async with event.polling:
             view = await self._poll(event_id, event)
+        self._room.draws.wake(event_id, view)
         if _work(view) and self._our_turn(event_id, view):
             await self._tick(event_id, view)
+        await self._tell_drawn(event_id, event, view)
         await self._tell_news(event_id, event, view)
         await self._report(event_id, event, view)
         if event.lapsed:
@@ -243,6 +248,21 @@ class Hub:
             return
         await room.store.announce(event_id, epoch, floor, [call.subject for call in calls])
 
+    async def _tell_drawn(self, event_id: str, event: LocalEvent, view: EventView) -> None:
+        """While places are laid: one question for many fans, and an answer for those laid."""
+        asked = event.ask_for(view, MAX_SUBJECTS)
+        if not asked:
+            return
+        epoch, floor = await self._room.at(event_id)
+        places = await self._room.draws.store.places(event_id, epoch, floor, asked)
+        told = []
+        for subject, place in zip(asked, places, strict=True):
+            fan = event.board.fans.get(subject)
+            if fan is not None and place and fan.standing.entry is not None:
+                event.board.stands(fan, Standing("waiting", place))
+                told.append(fan)
+        await self._tell_all(event_id, event, view, told)
+
     async def _tell_news(self, event_id: str, event: LocalEvent, view: EventView) -> None:
         """Ask Redis only about fans who moved, all at once; the rest is told from memory."""
         if event.all_moved:
@@ -250,7 +270,8 @@ class Hub:
             event.all_moved = False
         everybody, event.terms = view.terms != event.terms, view.terms
         if everybody and view.room.mode == "off" and not view.room.stopped:
-            event.moved.update(fan.subject for fan in event.board.fans.values() if fan.place)
+            waiting = (f for f in event.board.fans.values() if f.place or f.standing.entry)
+            event.moved.update(fan.subject for fan in waiting)
         moved = list(event.moved)
         for begin in range(0, len(moved), ASK_AT_ONCE):
             some = moved[begin : begin + ASK_AT_ONCE]
@@ -261,6 +282,8 @@ class Hub:
                     event.board.stands(fan, standing)
                     self._tell(event_id, event, view, fan)
         due = event.board.due(view.ranks, view.now_ms)
+        if event.lobby_news(view):
+            due += event.gathered()
         await self._tell_all(
             event_id, event, view, [*event.board.fans.values()] if everybody else due
         )
@@ -286,10 +309,14 @@ class Hub:
         """After a repair: fans connected here get the places back that they had."""
         places = {fan.subject: fan.place for fan in event.board.fans.values() if fan.place}
         called = await self._room.rooms.places_called(event_id, list(places.values()))
-        joins = (
+        joins = [
             self._room.enter(event_id, subject, None if place in called else place)
             for subject, place in places.items()
-        )
+        ]
+        joins += [
+            self._room.enter(event_id, fan.subject, None, fan.standing.entry)
+            for fan in event.gathered()
+        ]
         for refused in await asyncio.gather(*joins, return_exceptions=True):
             if isinstance(refused, BaseException):
                 raise refused
@@ -314,6 +341,11 @@ def _work(view: EventView) -> bool:
     counts = view.counts
     draining = view.room.intake == "draining"  # its end must be seen
     return bool(view.ranks.present or counts.calling or counts.called or counts.ended or draining)
+
+
+def _followed(view: EventView) -> bool:
+    """Whether a node keeps an eye on it even if nobody asks: also to draw what is in the lobby."""
+    return _work(view) or view.counts.lobby > 0 or view.draw_due
 
 
 def _now_s() -> float:

@@ -20,6 +20,7 @@ NAMES = (
     "scratch",
     "refused",
     "log",
+    "lobby",
 )
 
 

@@ -16,13 +16,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from waiting_room.board import Board
+from waiting_room.board import Board, LocalFan
 from waiting_room.forecast.outlook import Forecaster
+from waiting_room.policy import worth_telling
 from waiting_room.store import Changes
 from waiting_room.views import EventView, look_ahead
 from waiting_room.waits import JoinTimes
 
 STUCK_MS = 1_000  # a call that is not announced by then: PostgreSQL does not take it
+LOBBY_TOLD_EVERY_MS = 5_000  # at most: how many fans are in the lobby
 RECENT_MS = 60_000  # how far back `called_lately` looks
 
 
@@ -46,6 +48,9 @@ class LocalEvent:
     arrived: set[int] = field(default_factory=set)  # places seen since the last look at them
     seen: set[int] = field(default_factory=set)  # places seen since the last report of a page
     forecaster: Forecaster = field(default_factory=Forecaster)
+    undrawn: deque[str] = field(default_factory=deque)  # fans to ask for, whether they are laid
+    asked_up_to: int = 0  # the place laid last when `undrawn` was filled
+    lobby_shown: tuple[int, int] = (0, 0)  # fans in the lobby as last told to everybody, and when
 
     def apply(self, changes: Changes) -> EventView:
         """Take a poll in."""
@@ -98,6 +103,29 @@ class LocalEvent:
         self.page = view.state.get("page", 0)
         self.seen.difference_update(places)
 
+    def ask_for(self, view: EventView, most: int) -> list[str]:
+        """Fans here who wait for their place in the draw, some at a time, while it is laid."""
+        up_to = view.drawn_up_to or 0
+        if not self.undrawn and up_to > self.asked_up_to:
+            self.asked_up_to = up_to
+            self.undrawn.extend(fan.subject for fan in self.gathered())
+        return [self.undrawn.popleft() for _ in range(min(most, len(self.undrawn)))]
+
+    def gathered(self) -> list[LocalFan]:
+        """The fans here who are in the lobby, or being drawn."""
+        return [fan for fan in self.board.fans.values() if fan.standing.entry is not None]
+
+    def lobby_news(self, view: EventView) -> bool:
+        """Whether to tell all in the lobby how many they are."""
+        shown, shown_at_ms = self.lobby_shown
+        since_ms = view.now_ms - shown_at_ms
+        if not view.lobby_open or since_ms < LOBBY_TOLD_EVERY_MS:
+            return False
+        if not worth_telling(shown, view.counts.lobby, since_ms=since_ms):
+            return False
+        self.lobby_shown = view.counts.lobby, view.now_ms
+        return True
+
     @property
     def called_lately(self) -> int:
         """Fresh calls of the last minute, as far as this node has watched."""
@@ -108,3 +136,5 @@ class LocalEvent:
         self.version, self.view, self.returning, self.page = 0, None, True, 0
         self.fresh.clear()
         self.forecaster = Forecaster()
+        self.undrawn.clear()
+        self.asked_up_to = 0

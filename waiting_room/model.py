@@ -7,7 +7,8 @@ from typing import Literal
 
 Mode = Literal["off", "auto", "on"]
 Intake = Literal["open", "closed", "draining", "drained"]
-Kind = Literal["none", "early", "waiting", "called", "admitted", "closed", "draining", "drained"]
+State = Literal["none", "early", "lobby", "drawing", "waiting", "called", "admitted"]
+Kind = State | Literal["closed", "draining", "drained"]
 CLOSED: tuple[Kind, ...] = ("closed", "draining", "drained")  # answers to who has no place
 
 
@@ -29,6 +30,13 @@ class RoomSettings:
     intake: Intake = "open"  # draining becomes drained when nobody is left
     stopped: bool = False  # emergency: no calls, no new holds, no new bookings
     resume_at_ms: int = 0  # after a repair, calling stands still until then
+    draw: bool = True  # whether fans gather in a lobby and get their order by a draw
+    lobby_opens_at_ms: int = 0
+
+    @property
+    def lobby_closes_at_ms(self) -> int:
+        """The opening; after a repair not before everybody had time to come back."""
+        return max(self.opens_at_ms, self.resume_at_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,24 @@ class Admission:
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """A fan's line of the lobby's list. The id is random: it tells nothing of the fan."""
+
+    entry_id: str
+    joined_at_ms: int | None = None  # None: the moment at which the store takes it
+
+    @classmethod
+    def parse(cls, text: str) -> Entry:
+        entry_id, _, joined_at_ms = text.partition(":")
+        return cls(entry_id, int(joined_at_ms))
+
+    def __str__(self) -> str:
+        return (
+            self.entry_id if self.joined_at_ms is None else f"{self.entry_id}:{self.joined_at_ms}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """Where a fan stands. `number`: the place, the accept deadline, the end or the opening, ms."""
 
@@ -58,6 +84,7 @@ class Standing:
     admission: Admission | None = None
     new: bool = False
     revoked: str = ""  # why an operator lately ended what the fan had
+    entry: Entry | None = None  # in the lobby and while it is drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +94,7 @@ class Join:
     subject: str
     call_id: str  # of the admission, should the room let the fan straight in
     slip_place: int | None = None  # to get back after a repair
+    entry: Entry | None = None  # likewise, in the lobby
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +112,4 @@ class Counts:
     ended: int = 0  # admissions that the next tick sweeps
     present: int = 0  # of those waiting
     unannounced_since_ms: int = 0  # the oldest call that is not in PostgreSQL yet; 0: none
+    lobby: int = 0

@@ -134,11 +134,11 @@ def calls_open(room: RoomSettings, *, now_ms: int) -> bool:
 
 
 def is_drained(room: RoomSettings, counts: Counts, *, now_ms: int) -> bool:
-    """Whether a drain is at its end: nobody present waits, is called or shops.
+    """Whether a drain is at its end: nobody present waits, is called or shops; the lobby is empty.
 
     Not while calling stands still after a repair: fans are still on their way back then.
     """
-    left = counts.present + counts.calling + counts.called + counts.active
+    left = counts.lobby + counts.present + counts.calling + counts.called + counts.active
     return room.intake == "draining" and left == 0 and now_ms >= room.resume_at_ms
 
 

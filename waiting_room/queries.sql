@@ -3,7 +3,8 @@
 select mode, per_minute, max_active, accept_ms, shop_ms, grace_ms, paused, pause_reason, message,
        intake, stopped, version, place_ceiling,
        (extract(epoch from opens_at) * 1000)::bigint as opens_at_ms,
-       coalesce((extract(epoch from calls_resume_at) * 1000)::bigint, 0) as resume_at_ms
+       coalesce((extract(epoch from calls_resume_at) * 1000)::bigint, 0) as resume_at_ms, draw,
+       coalesce((extract(epoch from lobby_opens_at) * 1000)::bigint, 0) as lobby_opens_at_ms
 from room where event_id = $1;
 
 -- name: room_lock
@@ -14,7 +15,9 @@ select from room where event_id = $1 for update;
 -- Under room_lock. $1 event_id, then the values.
 update room set mode = $2, per_minute = $3, max_active = $4, accept_ms = $5, shop_ms = $6,
        grace_ms = $7, paused = $8, pause_reason = $9, opens_at = to_timestamp($10::bigint / 1000.0),
-       message = $11, intake = $12, stopped = $13, version = version + 1, changed_at = now()
+       message = $11, intake = $12, stopped = $13, draw = $14,
+       lobby_opens_at = to_timestamp(nullif($15::bigint, 0) / 1000.0),
+       version = version + 1, changed_at = now()
 where event_id = $1;
 
 -- name: room_resume_at

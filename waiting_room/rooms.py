@@ -16,6 +16,7 @@ CALLS_PAGE = 5_000
 SET_BY_OPERATORS = (
     *("mode", "per_minute", "max_active", "accept_ms", "shop_ms", "grace_ms"),
     *("paused", "pause_reason", "opens_at_ms", "message", "intake", "stopped"),
+    *("draw", "lobby_opens_at_ms"),
 )
 
 # Writes what else must be there exactly when a change is: (connection, before, after).

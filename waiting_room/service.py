@@ -25,11 +25,12 @@ from core.redis import now_ms as redis_now_ms
 from core.signing import Keys
 from waiting_room.batch import Batcher
 from waiting_room.copies import Copies
+from waiting_room.draw.service import Draws
 from waiting_room.errors import NotCalled, NotOpen, QueueClosed, SaleStopped
 from waiting_room.hub import Hub
 from waiting_room.interventions import Interventions
 from waiting_room.keys import epoch_key
-from waiting_room.model import CLOSED, Call, Join, RoomSettings, Standing
+from waiting_room.model import CLOSED, Call, Entry, Join, RoomSettings, Standing
 from waiting_room.nodes import Nodes
 from waiting_room.passes import Passes
 from waiting_room.policy import BOOKED_GRACE_MS, RESTORE_MS
@@ -52,6 +53,7 @@ class WaitingRoom:
         self.store = QueueStore(redis)
         self.passes = Passes(keys)
         self.generations = Generations(redis, db, "wr", epoch_key, self._repair)
+        self.draws = Draws(self, redis, db, keys)
         self.hub = Hub(self, Nodes(redis))
         self._joins: dict[str, Batcher[Join, Standing]] = {}
         self._looks: dict[str, Batcher[str, Standing]] = {}
@@ -75,6 +77,7 @@ class WaitingRoom:
         await self.refusals.stop()
         await self._copies.stop()
         await self.hub.stop()
+        await self.draws.stop()
         for joins in self._joins.values():
             await joins.stop()
         for looks in self._looks.values():
@@ -82,21 +85,29 @@ class WaitingRoom:
 
     # -- what fans do -------------------------------------------------------------------------
 
-    async def join(self, event_id: str, subject: str, slip: str | None = None) -> dict[str, Any]:
-        """Idempotent. The queue state. Raises NotOpen, QueueClosed, BadSlip, NotFound."""
+    async def join(
+        self, event_id: str, subject: str, slip: str | None = None, receipt: str | None = None
+    ) -> dict[str, Any]:
+        """Idempotent. The queue state. Raises NotOpen, QueueClosed, BadSlip, NotFound.
+
+        Slip and receipt give a place or an entry of the lobby back when Redis lost it.
+        """
         slip_place = await self._slip_place(event_id, subject, slip) if slip else None
-        standing = await self.enter(event_id, subject, slip_place)
+        entry = self.draws.receipts.read(receipt, event_id, subject) if receipt else None
+        standing = await self.enter(event_id, subject, slip_place, entry)
         if standing.kind == "early":
             raise NotOpen(standing.number)
         if standing.kind in CLOSED:
             raise QueueClosed(standing.kind)
         return await self._state(event_id, subject, standing)
 
-    async def enter(self, event_id: str, subject: str, slip_place: int | None) -> Standing:
+    async def enter(
+        self, event_id: str, subject: str, slip_place: int | None, entry: Entry | None = None
+    ) -> Standing:
         """Join, together with all who join this event at this moment."""
         if event_id not in self._joins:
             self._joins[event_id] = Batcher(partial(self._join_all, event_id), JOINS_AT_ONCE)
-        join = Join(subject, new_id("ad"), slip_place)
+        join = Join(subject, new_id("ad"), slip_place, entry)
         standing = await self._joins[event_id](join)
         if standing.kind == "admitted" and standing.new:
             await self._record_direct(event_id, subject, standing)
@@ -136,7 +147,8 @@ class WaitingRoom:
         """Where fans stand. Who still waits when the room is switched off goes straight in."""
         epoch, floor = await self.at(event_id)
         found = await self.guarded(event_id, self.store.where(event_id, epoch, floor, subjects))
-        waiting = [who for who, s in zip(subjects, found, strict=True) if s.kind == "waiting"]
+        kinds = {"waiting", "drawing"}
+        waiting = [who for who, s in zip(subjects, found, strict=True) if s.kind in kinds]
         if not waiting or not await self.straight_in(event_id):
             return found
         entered = await asyncio.gather(*(self.enter(event_id, who, None) for who in waiting))
@@ -159,8 +171,11 @@ class WaitingRoom:
         return await self._state(event_id, subject, standing)
 
     async def leave(self, event_id: str, subject: str) -> dict[str, Any]:
+        before = await self.where(event_id, subject)
         epoch, floor = await self.at(event_id)
         ended = await self.guarded(event_id, self.store.leave(event_id, epoch, floor, subject))
+        if before.kind in {"waiting", "drawing"}:
+            await self.draws.left(event_id, subject)
         if ended is not None:
             await self.rooms.ended(event_id, ended.call_id, "left")
         return await self._state(event_id, subject, Standing("none"))
@@ -279,7 +294,10 @@ class WaitingRoom:
         self, view: EventView, event_id: str, subject: str, standing: Standing
     ) -> dict[str, Any]:
         generation = self.generations.known(event_id)
-        return queue_state(view, self.passes, event_id, subject, standing, generation)
+        body = queue_state(view, self.passes, event_id, subject, standing, generation)
+        if standing.entry is not None:
+            body["receipt"] = self.draws.receipts.issue(event_id, subject, standing.entry)
+        return body
 
     async def _slip_place(self, event_id: str, subject: str, slip: str) -> int | None:
         """The place on a slip that was given before the last repair and never called."""
@@ -300,4 +318,6 @@ class WaitingRoom:
             await self.rooms.stand_still(event_id, now_ms + RESTORE_MS)
         room, ceiling = await self.rooms.get(event_id)
         calls = await self.rooms.open_calls(event_id)
-        await self.store.restore(event_id, room, ceiling, calls)
+        draw = await self.draws.state_after_loss(event_id)
+        await self.store.restore(event_id, room, ceiling, calls, draw)
+        await self.draws.refill(event_id)

@@ -14,9 +14,10 @@ import orjson
 from redis.asyncio import Redis
 
 from core.generations import Epoch
+from core.ids import new_id
 from core.lua import LuaScript
 from waiting_room.keys import PAGES, key, revoked_key
-from waiting_room.model import Admission, Call, Counts, Join, Kind, RoomSettings, Standing
+from waiting_room.model import Admission, Call, Counts, Entry, Join, Kind, RoomSettings, Standing
 from waiting_room.policy import KEPT_BEHIND
 from waiting_room.ranks import bitmap_of
 
@@ -77,7 +78,7 @@ class QueueStore:
         now_ms: int | None = None,
     ) -> list[Standing | int]:
         """Where each fan stands now; an int is the ceiling, which must be raised first."""
-        flat = [part for j in joins for part in (j.subject, j.call_id, j.slip_place or "")]
+        flat = [part for join in joins for part in _flat(join)]
         caller = _caller(epoch, floor, now_ms)
         replies = await self._run("join", event_id, **caller, joins=flat)
         return [int(r[1]) if r[0] == b"ceiling" else _standing(r) for r in replies]
@@ -253,6 +254,7 @@ class QueueStore:
         room: RoomSettings,
         ceiling: int,
         calls: Sequence[tuple[str, Admission, int]],
+        draw: Mapping[str, int] | None = None,
         *,
         now_ms: int | None = None,
     ) -> int:
@@ -264,6 +266,7 @@ class QueueStore:
             ceiling=ceiling,
             settings_json=orjson.dumps(_plain(room)),
             calls_json=orjson.dumps([[s, str(a), ends] for s, a, ends in calls]),
+            draw_json=orjson.dumps(draw or {}),
         )
         return int(reply)
 
@@ -273,9 +276,11 @@ def settings_of(fields: dict[str, str]) -> RoomSettings:
         mode=cast("Any", fields["mode"]),
         paused=fields["paused"] == "1",
         pause_reason=fields["pause_reason"],
-        message=fields.get("message", ""),  # a copy made by an older version lacks these three
+        message=fields.get("message", ""),  # a copy made by an older version lacks these five
         intake=cast("Any", fields.get("intake", "open")),
         stopped=fields.get("stopped") == "1",
+        draw=fields.get("draw") == "1",
+        lobby_opens_at_ms=int(fields.get("lobby_opens_at_ms", 0)),
         **{name: int(fields[name]) for name in NUMBERS},
     )
 
@@ -290,14 +295,17 @@ def _caller(epoch: Epoch, floor: int, now_ms: int | None) -> dict[str, Any]:
     return {"epoch": epoch.text, "floor": floor, "now_ms": "" if now_ms is None else now_ms}
 
 
+def _flat(join: Join) -> tuple[str | int, ...]:
+    entry = join.entry or Entry(new_id("en"))
+    return join.subject, join.call_id, join.slip_place or "", str(entry)
+
+
 def _standing(reply: list[Any]) -> Standing:
-    held = reply[2].decode()
-    return Standing(
-        cast("Kind", reply[0].decode()),
-        int(reply[1]),
-        Admission.parse(held) if held else None,
-        new=len(reply) > 3 and bool(reply[3]),
-    )
+    kind, held = cast("Kind", reply[0].decode()), reply[2].decode()
+    new = len(reply) > 3 and bool(reply[3])
+    if kind in {"lobby", "drawing"}:
+        return Standing(kind, new=new, entry=Entry.parse(held))
+    return Standing(kind, int(reply[1]), Admission.parse(held) if held else None, new=new)
 
 
 def _pairs(flat: list[bytes]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from waiting_room.policy import REPLACEMENTS_PER_FRESH, Binding, binding
 from waiting_room.ranks import RankIndex
 
 POLL_MS = 3_000
+LOBBY_POLL_MS = 10_000
 STOPPED = "The organiser has stopped the sale for now."
 
 
@@ -49,6 +50,38 @@ class EventView:
         return ""
 
     @property
+    def lobby_open(self) -> bool:
+        """Whether a fan who joins now gets into the lobby."""
+        room = self.room
+        begun = room.lobby_opens_at_ms <= self.now_ms < room.lobby_closes_at_ms
+        return room.draw and room.mode != "off" and begun and "draw_entries" not in self.state
+
+    @property
+    def draw_due(self) -> bool:
+        """Whether a node has to look after the draw: the lobby is to be closed or laid."""
+        room = self.room
+        if "draw_entries" in self.state:
+            return "drawn" not in self.state
+        lobby = self.counts.lobby > 0 or (room.draw and room.mode != "off")
+        return lobby and self.now_ms >= room.lobby_closes_at_ms
+
+    @property
+    def drawn_up_to(self) -> int | None:
+        """The place up to which the queue is laid; None before the lobby closed."""
+        return self.state.get("drawn_up_to")
+
+    @property
+    def undrawn(self) -> int:
+        """Places of the draw that are not laid yet."""
+        so_far = self.state.get
+        return so_far("draw_base", 0) + so_far("draw_entries", 0) - so_far("drawn_up_to", 0)
+
+    def rank(self, place: int) -> int:
+        """Among the present. Who is still to be laid by the draw comes before who joined later."""
+        later = place > self.state.get("drawn_up_to", 0)
+        return self.ranks.rank(place) + (self.undrawn if later else 0)
+
+    @property
     def terms(self) -> tuple[object, ...]:
         """What concerns everybody: when it changes, all fans are told at once."""
         room = self.room
@@ -56,7 +89,7 @@ class EventView:
         return (
             *(room.mode, room.per_minute, room.max_active, room.opens_at_ms, opened),
             *(self.paused, self.pause_reason, room.stopped, room.message, room.intake),
-            self.all_gone,
+            *(self.all_gone, self.lobby_open, "draw_entries" in self.state),
         )
 
 
@@ -85,9 +118,12 @@ def queue_state(
     }
     match standing.kind:
         case "none":
-            body["state"] = "early" if view.now_ms < room.opens_at_ms else "none"
+            early = view.now_ms < room.opens_at_ms and not view.lobby_open
+            body["state"] = "early" if early else "none"
             if standing.revoked:
                 body["revokedReason"] = standing.revoked
+        case "lobby" | "drawing":
+            body |= _before_the_draw(view, standing)
         case "waiting":
             body |= _waiting(view, standing.number)
             body["slip"] = passes.slip(event_id, subject, standing.number, generation)
@@ -102,8 +138,19 @@ def queue_state(
     return body
 
 
+def _before_the_draw(view: EventView, standing: Standing) -> dict[str, Any]:
+    """The lobby closes at the opening even if no node came to close it yet."""
+    assert standing.entry is not None
+    body: dict[str, Any] = {"entryId": standing.entry.entry_id}
+    left_ms = view.room.lobby_closes_at_ms - view.now_ms
+    if standing.kind == "drawing" or "draw_entries" in view.state or left_ms <= 0:
+        return body | {"state": "drawing"}
+    poll_ms = LOBBY_POLL_MS if left_ms > 2 * LOBBY_POLL_MS else POLL_MS
+    return body | {"state": "lobby", "inLobby": view.counts.lobby, "pollMs": poll_ms}
+
+
 def _waiting(view: EventView, place: int) -> dict[str, Any]:
-    rank = view.ranks.rank(place)
+    rank = view.rank(place)
     low, high = view.outlook.interval_ms(rank) or (None, None)
     return {
         "place": place,
@@ -143,7 +190,7 @@ def reading(view: EventView) -> Reading:
         calls=fresh + replaced,
         accepted=so_far("accepted", 0) + so_far("direct", 0),
         lapsed=lapsed,
-        thinned=so_far("last_place", 0) - fresh - replaced - present,
+        thinned=so_far("last_place", 0) - view.undrawn - fresh - replaced - present,
         owed=max(0, min(lapsed, REPLACEMENTS_PER_FRESH * fresh) - replaced),
         called=counts.called + counts.calling,
         active=counts.active,
@@ -169,7 +216,7 @@ def numbers(view: EventView) -> dict[str, Any]:
     return {
         "now": view.now_ms,
         "binds": binds(view),
-        "lobby": view.state.get("lobby", 0),
+        "lobby": counts.lobby,
         "waiting": counts.waiting,
         "present": present,
         "away": max(0, counts.waiting - present),

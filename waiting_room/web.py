@@ -1,6 +1,6 @@
 """The queue's addresses.
 
-POST /events/{event_id}/queue           200, 409 not_open, 422 bad_slip
+POST /events/{event_id}/queue           200, 409 not_open, 422 bad_slip; the lobby before it opens
 GET  /events/{event_id}/queue           200; renews the pass while admitted
 GET  /events/{event_id}/queue/status.json   200, the same in Cloudflare's shape
 POST /events/{event_id}/queue/accept    200, 409 not_called
@@ -29,6 +29,7 @@ from core.live.hub import Hub
 from core.live.reply import serve_socket
 from core.visitor import visitor_of
 from waiting_room.cloudflare import cf_waiting_room
+from waiting_room.draw.receipts import MAX_RECEIPT_CHARACTERS
 from waiting_room.gate import event_id_of, pass_cookie
 from waiting_room.passes import MAX_SLIP_CHARACTERS
 from waiting_room.service import WaitingRoom
@@ -40,6 +41,7 @@ PING = {"type": "ping"}
 
 class JoinBody(Body):
     slip: str | None = Field(None, max_length=MAX_SLIP_CHARACTERS)
+    receipt: str | None = Field(None, max_length=MAX_RECEIPT_CHARACTERS)
 
 
 class Nothing(Body):
@@ -65,9 +67,8 @@ class QueueWeb:
     async def join(self, request: Request) -> Response:
         body = await read_body(request, JoinBody)
         event_id = event_id_of(request)
-        return self._reply(
-            event_id, await self._room.join(event_id, visitor_of(request), body.slip)
-        )
+        joined = self._room.join(event_id, visitor_of(request), body.slip, body.receipt)
+        return self._reply(event_id, await joined)
 
     async def state(self, request: Request) -> Response:
         event_id = event_id_of(request)

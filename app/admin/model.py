@@ -25,7 +25,8 @@ MAX_INSTANT_MS = 253_402_300_799_999  # the end of the year 9999
 MAX_PLACE = 10**12
 SUBJECT = r"^[a-z]{2}_[a-z0-9_]{1,40}$"
 PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
-RENAMED = {"opensAt": "opens_at_ms"}  # where the API's name is not the setting's in camelCase
+# Where the API's name is not the setting's in camelCase.
+RENAMED = {"opensAt": "opens_at_ms", "lobbyOpensAt": "lobby_opens_at_ms"}
 
 
 class RoomChange(Body):
@@ -46,6 +47,8 @@ class RoomChange(Body):
     message: str = Field("", max_length=MAX_MESSAGE_CHARACTERS, pattern=PRINTABLE)
     intake: Literal["open", "closed", "draining"] = "open"
     stopped: bool = False
+    draw: bool = True
+    lobby_opens_at: int = Field(0, ge=0, le=MAX_INSTANT_MS, description="Unix ms; 0: at once")
 
     def changes(self) -> dict[str, object]:
         """What was given, by the names of the room's settings."""

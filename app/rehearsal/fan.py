@@ -99,7 +99,7 @@ class _Fan:
 
     async def visit(self) -> Outcome:
         state = await self._browser.call("POST", f"{self._sale.path}/queue", {})
-        if state["state"] == "waiting":
+        if state["state"] in {"lobby", "drawing", "waiting"}:
             await self._wait()
             state = {"state": "called"}
         if state["state"] == "called":

@@ -9,7 +9,7 @@ import { announce, offerSound, ring } from "./queue/turn.js";
 
 const { event: eventId, title, acceptMs } = document.body.dataset;
 const api = `/events/${eventId}/queue`;
-const SLIP = `onsale.slip.${eventId}`, BEST = `onsale.first-rank.${eventId}`;
+const SLIP = `onsale.slip.${eventId}`, RECEIPT = `onsale.receipt.${eventId}`, BEST = `onsale.first-rank.${eventId}`;
 const OPENING_SPREAD_MS = 2_000;
 const QUIET_TRIES = 3;
 const SPEAK_EVERY_MS = 60_000; // a screen reader hears the rank no more often
@@ -49,21 +49,22 @@ async function begin(state) {
 async function join() {
   if (joining) return;
   joining = true;
-  const slip = remembered("localStorage", SLIP);
+  const slip = remembered("localStorage", SLIP), receipt = remembered("localStorage", RECEIPT);
   try {
-    show(await insist(() => call("POST", api, { body: slip ? { slip } : {} })));
+    show(await insist(() => call("POST", api, { body: { ...(slip && { slip }), ...(receipt && { receipt }) } })));
   } catch (problem) {
-    await refused(problem, slip);
+    await refused(problem, slip || receipt);
   } finally {
     joining = false;
   }
 }
 
-async function refused(problem, slip) {
+async function refused(problem, brought) {
   if (problem.code === "not_open") return show({ ...current, state: "early", opensAt: problem.facts.opensAt });
   if (problem.code === "queue_closed") return show({ ...current, state: "closed", intake: problem.facts.intake });
-  if (problem.code === "bad_slip" && slip) {
+  if (problem.code === "bad_slip" && brought) {
     remember("localStorage", SLIP, null);
+    remember("localStorage", RECEIPT, null);
     return show(await insist(() => call("POST", api, { body: {} })));
   }
   trouble(t("This did not work"), problem.message);
@@ -90,6 +91,7 @@ function show(state) {
   const before = current.state;
   current = state;
   if (state.slip) remember("localStorage", SLIP, state.slip);
+  if (state.receipt) remember("localStorage", RECEIPT, state.receipt);
   if (state.state === "none" && state.revokedReason) return revoked(state);
   if (state.state === "none") return LISTENING.has(before) ? over(before) : join();
   if (state.state === "admitted") return enter();

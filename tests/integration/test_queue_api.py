@@ -69,8 +69,10 @@ async def test_accept_without_a_call_is_refused(fan, make_sale):
     assert (await state(client, event_id, "accept"))["code"] == "not_called"
 
 
-async def test_before_the_opening_nobody_joins_and_the_page_learns_when(fan, make_sale):
-    event_id = await make_sale(mode="on", opens_in_s=3600)
+async def test_without_a_lobby_nobody_joins_before_the_opening_and_the_page_learns_when(
+    fan, make_sale
+):
+    event_id = await make_sale(mode="on", opens_in_s=3600, draw=False)
     reply = await fan().post(f"/events/{event_id}/queue", json={})
     assert (reply.status_code, reply.json()["code"]) == (409, "not_open")
     shown = await state(fan(), event_id, "get")

@@ -198,7 +198,7 @@ async def test_the_numbering_goes_on_beyond_each_block_of_the_ceiling(nodes, mak
 
 
 async def test_a_refused_join_takes_no_number(nodes, make_sale, redis):
-    event_id = await make_sale(mode="on", opens_in_s=3600)
+    event_id = await make_sale(mode="on", opens_in_s=3600, draw=False)
     with pytest.raises(NotOpen):
         await nodes[0].join(event_id, "vs_early")
     assert int(await redis.hget(f"wr:{{{event_id}}}:state", "last_place") or 0) == 0

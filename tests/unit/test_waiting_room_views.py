@@ -48,7 +48,7 @@ def told(seen, standing):
 
 
 def test_before_the_opening_who_has_nothing_is_early_and_afterwards_simply_has_nothing():
-    assert told(view(opens_at_ms=NOW_MS + 1), Standing("none"))["state"] == "early"
+    assert told(view(opens_at_ms=NOW_MS + 1, draw=False), Standing("none"))["state"] == "early"
     assert told(view(), Standing("none"))["state"] == "none"
 
 

@@ -11,15 +11,17 @@
 -- KEYS[9] present    bitmap of places
 -- KEYS[10] seen0     bitmap of places seen lately
 -- KEYS[11] log       stream of changes
+-- KEYS[12] lobby     hash: subject -> entry_id:joined_at_ms
 --
 -- ARGV[1] epoch      of the caller
 -- ARGV[2] floor      highest log version the caller has seen, int >= 0
 -- ARGV[3] now_ms     Unix ms; '' takes Redis' own clock
 -- ARGV[4..] joins    for each: subject; call_id, should the join make an admission; slip_place to
---   give back after a repair, checked by the caller, '' for none
+--   give back after a repair, checked by the caller, '' for none; entry for the lobby's list, should
+--   the join make one: 'entry_id', or 'entry_id:joined_at_ms' to give one back after a repair
 --
 -- Returns: for each join, in order, {kind, number, admission, new}: 'admitted' end_ms; 'called'
---   accept_by; 'waiting' place; 'early'; 'closed', 'draining', 'drained': nobody new; 'ceiling':
+--   accept_by; 'waiting' place; 'lobby' and 'drawing', with the entry in place of an admission; 'early'; 'closed', 'draining', 'drained': nobody new; 'ceiling':
 --   raise it in PostgreSQL and join again.
 --
 -- Why a script: it looks first and takes a number last, in one step, so that no tab gets a second
@@ -31,6 +33,7 @@
 -- @include log
 -- @include lapse
 -- @include pace
+-- @include lobby
 
 local refused = stale(KEYS[1], ARGV[1], KEYS[3], ARGV[2])
 if refused then
@@ -38,9 +41,11 @@ if refused then
 end
 local now_ms = clock(ARGV[3])
 local room = read_room(KEYS[2])
+local draw = close_lobby(KEYS[3], KEYS[12], room, now_ms)
 local opened = now_ms >= room.opens_at_ms
 -- Not while a repair's standstill lasts: lower places are still on their way back.
-local flowing = not room.paused and not room.stopped and now_ms >= room.resume_at_ms
+local drawn = not draw or draw.up_to == draw.ends
+local flowing = drawn and not room.paused and not room.stopped and now_ms >= room.resume_at_ms
 local present = tonumber(redis.call('HGET', KEYS[3], 'present') or '0')
 local arrived, left = {}, {}
 
@@ -97,13 +102,29 @@ local function walks_in()
   return true
 end
 
-local function join(subject, call_id, slip_place)
+-- The fan's entry, or the one that a fan gets while the lobby is open; nil when it is not.
+local function gathers(subject, given)
+  local entry = in_lobby(KEYS[12], subject)
+  if entry then
+    return { draw and 'drawing' or 'lobby', '0', entry, 0 }
+  end
+  if draw or not room.draw or room.mode == 'off' or now_ms < room.lobby_opens_at_ms
+    or now_ms >= math.max(room.opens_at_ms, room.resume_at_ms) then
+    return nil
+  end
+  entry = string.find(given, ':', 1, true) and given or given .. ':' .. int(now_ms)
+  redis.call('HSET', KEYS[12], subject, entry)
+  return { 'lobby', '0', entry, 1 }
+end
+
+local function join(subject, call_id, slip_place, entry)
   local standing = held_by(subject)
   if standing then
     return standing
   end
   local place = tonumber(redis.call('ZSCORE', KEYS[4], subject) or '0')
-  local new = place == 0 and not slip_place -- who comes back after a repair is not new
+  local back = slip_place or string.find(entry, ':', 1, true) or in_lobby(KEYS[12], subject)
+  local new = place == 0 and not back -- who comes back after a repair is not new
   if new and room.intake ~= 'open' then
     return { room.intake, '0', '', 0 }
   end
@@ -112,10 +133,15 @@ local function join(subject, call_id, slip_place)
       redis.call('ZREM', KEYS[4], subject)
       set_present(KEYS[9], place, 0, left)
     end
+    leave_lobby(KEYS[3], KEYS[12], subject)
     return admit(subject, call_id)
   end
   if place > 0 then
     return wait_at(subject, place, 0)
+  end
+  local gathered = gathers(subject, entry)
+  if gathered then
+    return gathered
   end
   if not opened then
     return { 'early', int(room.opens_at_ms), '', 0 }
@@ -128,14 +154,14 @@ local function join(subject, call_id, slip_place)
   end
   local last = tonumber(redis.call('HGET', KEYS[3], 'last_place') or '0')
   if last + 1 > room.ceiling then
-    return { 'ceiling', int(room.ceiling), '', 0 }
+    return { 'ceiling', int(math.max(last, room.ceiling)), '', 0 }
   end
   return wait_at(subject, redis.call('HINCRBY', KEYS[3], 'last_place', 1), 1)
 end
 
 local reply = {}
-for i = 4, #ARGV, 3 do
-  reply[#reply + 1] = join(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]))
+for i = 4, #ARGV, 4 do
+  reply[#reply + 1] = join(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3])
 end
 log_places(KEYS[11], KEYS[3], '+', arrived)
 log_places(KEYS[11], KEYS[3], '-', left)

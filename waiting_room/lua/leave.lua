@@ -1,4 +1,4 @@
--- Give up whatever the fan has here: place, call or admission.
+-- Give up whatever the fan has here: entry, place, call or admission.
 --
 -- KEYS[1] epoch_key  string: the epoch of this state
 -- KEYS[2] state      hash: counters
@@ -9,6 +9,7 @@
 -- KEYS[7] admission  hash: subject -> call_id:place:called_at:kind
 -- KEYS[8] present    bitmap of places
 -- KEYS[9] log        stream of changes
+-- KEYS[10] lobby     hash: subject -> entry_id:joined_at_ms
 --
 -- ARGV[1] epoch      of the caller
 -- ARGV[2] floor      highest log version the caller has seen, int >= 0
@@ -21,6 +22,7 @@
 -- @include guard
 -- @include now
 -- @include log
+-- @include lobby
 
 local refused = stale(KEYS[1], ARGV[1], KEYS[2], ARGV[2])
 if refused then
@@ -40,7 +42,8 @@ end
 redis.call('ZREM', KEYS[6], subject)
 local admission = redis.call('HGET', KEYS[7], subject) or ''
 redis.call('HDEL', KEYS[7], subject)
-if place or admission ~= '' then
+local gathered = leave_lobby(KEYS[2], KEYS[10], subject)
+if place or gathered or admission ~= '' then
   append(KEYS[9], KEYS[2], 'leave', subject) -- tabs on other nodes are told
 end
 return admission

@@ -15,6 +15,8 @@
 -- ARGV[2] ceiling    numbering goes on above it, int >= 0
 -- ARGV[3] settings_json JSON object: the room's row
 -- ARGV[4] calls_json JSON array of [subject, admission, accepted end in ms or 0]: open calls
+-- ARGV[5] draw_json  JSON object: draw_entries, draw_base, drawn_up_to, drawn, all int; {} while the
+--   lobby is open
 --
 -- Returns: how many places survived.
 --
@@ -33,7 +35,11 @@ for name, value in pairs(room) do
 end
 redis.call('HSET', KEYS[1], 'ceiling', ARGV[2])
 redis.call('DEL', KEYS[10], KEYS[4], KEYS[5], KEYS[6], KEYS[7])
-redis.call('HDEL', KEYS[2], 'tokens', 'tokens_at_ms', 'pace_binds', 'reload_at')
+redis.call('HDEL', KEYS[2], 'tokens', 'tokens_at_ms', 'pace_binds', 'reload_at', 'draw_entries',
+  'draw_base', 'drawn_up_to', 'drawn')
+for name, value in pairs(cjson.decode(ARGV[5])) do
+  redis.call('HSET', KEYS[2], name, int(value))
+end
 for _, call in ipairs(cjson.decode(ARGV[4])) do
   local subject, admission, ends = call[1], call[2], tonumber(call[3])
   local place = redis.call('ZSCORE', KEYS[3], subject)

@@ -10,6 +10,7 @@
 -- KEYS[8] present    bitmap of places
 -- KEYS[9] log       stream of changes
 -- KEYS[10] revoked   string of this fan: the reason, gone after keep_ms
+-- KEYS[11] lobby     hash: subject -> entry_id:joined_at_ms
 --
 -- ARGV[1] epoch      of the caller
 -- ARGV[2] floor      highest log version the caller has seen, int >= 0
@@ -25,6 +26,7 @@
 -- @include guard
 -- @include now
 -- @include log
+-- @include lobby
 
 local refused = stale(KEYS[1], ARGV[1], KEYS[2], ARGV[2])
 if refused then
@@ -37,6 +39,9 @@ if place then
   local left = {}
   set_present(KEYS[8], tonumber(place), 0, left)
   log_places(KEYS[9], KEYS[2], '-', left)
+  ended = 1
+end
+if leave_lobby(KEYS[2], KEYS[11], subject) then
   ended = 1
 end
 local turn = redis.call('ZREM', KEYS[4], subject) + redis.call('ZREM', KEYS[5], subject)

@@ -10,6 +10,7 @@
 -- KEYS[8] admission  hash: subject -> call_id:place:called_at:kind
 -- KEYS[9] present   bitmap of places
 -- KEYS[10] log       stream of changes
+-- KEYS[11] lobby     hash: subject -> entry_id:joined_at_ms
 --
 -- ARGV[1] epoch      of the caller
 -- ARGV[2] floor      highest log version the caller has seen, int >= 0
@@ -29,6 +30,7 @@
 -- @include log
 -- @include lapse
 -- @include pace
+-- @include lobby
 
 local refused = stale(KEYS[1], ARGV[1], KEYS[3], ARGV[2])
 if refused then
@@ -68,6 +70,7 @@ if place > 0 then
   set_present(KEYS[9], place, 0, left)
   log_places(KEYS[10], KEYS[3], '-', left)
 end
+leave_lobby(KEYS[3], KEYS[11], subject)
 save_tokens(KEYS[3], earned(KEYS[3], room, now_ms) - FAN, now_ms)
 redis.call('HINCRBY', KEYS[3], 'fresh', 1)
 redis.call('HINCRBY', KEYS[3], 'skipped', 1)

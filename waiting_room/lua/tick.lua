@@ -10,6 +10,7 @@
 -- KEYS[8] admission  hash: subject -> call_id:place:called_at:kind
 -- KEYS[9] present    bitmap of places
 -- KEYS[10] log       stream of changes
+-- KEYS[11] lobby     hash: subject -> entry_id:joined_at_ms
 --
 -- ARGV[1] epoch      of the caller
 -- ARGV[2] floor      highest log version the caller has seen, int >= 0
@@ -29,6 +30,7 @@
 -- @include log
 -- @include lapse
 -- @include pace
+-- @include lobby
 
 local SWEEP_MAX = 1000
 local LOOK_MAX = 2000
@@ -74,11 +76,15 @@ local function kind_of_next()
   return nil
 end
 
+-- While a draw is laid, lower places are still to come above this one.
+local draw = close_lobby(KEYS[3], KEYS[11], room, now_ms)
+local laid_to = draw and draw.up_to < draw.ends and draw.up_to or math.huge
+
 local called, looked, byte, taken = 0, 0, 0, {}
 while called < left and looked < LOOK_MAX do
   local kind = kind_of_next()
   local place = kind and redis.call('BITPOS', KEYS[9], 1, byte) or -1
-  if place < 0 then
+  if place < 0 or place > laid_to then
     break
   end
   looked, byte = looked + 1, math.floor(place / 8)

@@ -7,7 +7,8 @@
 -- KEYS[5] calls      zset: subject -> accept by, ms
 -- KEYS[6] active     zset: subject -> end of the admission, ms
 -- KEYS[7] admission  hash: subject -> call_id:place:called_at:kind
--- KEYS[8..] revoked  string of each subject, in order: why an operator ended what the fan had
+-- KEYS[8] lobby      hash: subject -> entry_id:joined_at_ms
+-- KEYS[9..] revoked  string of each subject, in order: why an operator ended what the fan had
 --
 -- ARGV[1] epoch      of the caller
 -- ARGV[2] floor      highest log version the caller has seen, int >= 0
@@ -17,16 +18,18 @@
 -- Returns: for each, in order, {kind, number, admission, revoked} as join.lua does; 'none' when the
 --   fan has nothing here, and only then with the reason.
 --
--- Why a script: one consistent look at four sets, for many fans. Cost: O(S).
+-- Why a script: one consistent look at five sets, for many fans. Cost: O(S).
 
 -- @include guard
 -- @include now
+-- @include lobby
 
 local refused = stale(KEYS[1], ARGV[1], KEYS[2], ARGV[2])
 if refused then
   return refused
 end
 local now_ms = clock(ARGV[3])
+local gathered = draw_of(KEYS[2]) and 'drawing' or 'lobby'
 
 local function where(subject, revoked_key)
   local held = redis.call('HGET', KEYS[7], subject)
@@ -47,11 +50,15 @@ local function where(subject, revoked_key)
   if place then
     return { 'waiting', int(tonumber(place)), '', '' }
   end
+  local entry = in_lobby(KEYS[8], subject)
+  if entry then
+    return { gathered, '0', entry, '' }
+  end
   return { 'none', '0', '', redis.call('GET', revoked_key) or '' }
 end
 
 local reply = {}
 for i = 4, #ARGV do
-  reply[#reply + 1] = where(ARGV[i], KEYS[4 + i])
+  reply[#reply + 1] = where(ARGV[i], KEYS[5 + i])
 end
 return reply

@@ -7,12 +7,14 @@ local CATCH_UP_MS = 3000
 
 local function read_room(settings_key)
   local v = redis.call('HMGET', settings_key, 'mode', 'per_minute', 'max_active', 'accept_ms',
-    'shop_ms', 'grace_ms', 'paused', 'opens_at_ms', 'ceiling', 'resume_at_ms', 'intake', 'stopped')
+    'shop_ms', 'grace_ms', 'paused', 'opens_at_ms', 'ceiling', 'resume_at_ms', 'intake', 'stopped',
+    'draw', 'lobby_opens_at_ms')
   return {
     mode = v[1], per_minute = tonumber(v[2]), max_active = tonumber(v[3]),
     accept_ms = tonumber(v[4]), shop_ms = tonumber(v[5]), grace_ms = tonumber(v[6]),
     paused = v[7] == '1', opens_at_ms = tonumber(v[8]), ceiling = tonumber(v[9]),
     resume_at_ms = tonumber(v[10] or '0'), intake = v[11] or 'open', stopped = v[12] == '1',
+    draw = v[13] == '1', lobby_opens_at_ms = tonumber(v[14] or '0'),
   }
 end
 

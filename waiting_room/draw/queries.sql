@@ -1,0 +1,98 @@
+-- name: draw_get
+-- $1 event_id. The seed comes along: who shows it decides by `ordered_at`.
+select d.seed, d.beacon_name, d.beacon_value, d.beacon_given_up, d.entries, d.base, d.root,
+       d.ordered_at is not null as ordered, d.laid_at is not null as laid,
+       (extract(epoch from d.closed_at) * 1000)::bigint as closed_at_ms,
+       (extract(epoch from r.opens_at) * 1000)::bigint as opens_at_ms, r.draw
+from draw d join room r using (event_id)
+where d.event_id = $1;
+
+-- name: draw_lock
+-- One node draws; a lock of the connection, so that it goes with the node. $1 name.
+select pg_try_advisory_lock(hashtextextended($1, 0));
+
+-- name: draw_unlock
+select pg_advisory_unlock(hashtextextended($1, 0));
+
+-- name: draw_epoch
+-- Held until the commit: a repair raises it, and then what was read of Redis is of no use.
+-- $1 event_id.
+select epoch from generation where event_id = $1 and part = 'wr' for share;
+
+-- name: draw_fix
+-- The list is fixed. Returns the id once; nothing when it was fixed before.
+-- $1 event_id, $2 entries, $3 base, $4 root.
+update draw set entries = $2, base = $3, root = $4, closed_at = now()
+where event_id = $1 and root is null
+returning event_id;
+
+-- name: draw_ceiling
+-- All places of the draw are given out. $1 event_id, $2 the last of them.
+update room set place_ceiling = greatest(place_ceiling, $2::bigint) where event_id = $1;
+
+-- name: draw_chunks
+-- $1 event_id.
+select chunk, entries, fans, places from draw_chunk where event_id = $1 order by chunk;
+
+-- name: draw_chunk_of
+-- The chunk in which an entry is, if it is in the list. $1 event_id, $2 entry id.
+select chunk, entries, places from draw_chunk
+where event_id = $1 and first <= $2 collate "C"
+order by first desc limit 1;
+
+-- name: draw_chunk_texts
+-- A chunk's part of the public list, and its places. $1 event_id, $2 chunk.
+select entries, places from draw_chunk where event_id = $1 and chunk = $2;
+
+-- name: draw_roots
+-- $1 event_id.
+select root from draw_chunk where event_id = $1 order by chunk;
+
+-- name: draw_order
+-- $1 event_id, $2 chunk, $3 places.
+update draw_chunk set places = $3 where event_id = $1 and chunk = $2;
+
+-- name: draw_ordered
+-- From now on seed and beacon are public. $1 event_id.
+update draw set ordered_at = coalesce(ordered_at, now()) where event_id = $1;
+
+-- name: draw_laid
+-- $1 event_id.
+update draw set laid_at = coalesce(laid_at, now()) where event_id = $1;
+
+-- name: draw_left_add
+-- Nothing where nobody was drawn. $1 event_id, $2 subject.
+insert into draw_left (event_id, subject)
+select event_id, $2::text from draw where event_id = $1 and coalesce(entries, 1) > 0
+on conflict do nothing;
+
+-- name: draw_left
+-- Also whose place an operator ended. $1 event_id.
+select subject from draw_left where event_id = $1
+union select subject from revocation where event_id = $1;
+
+-- name: draw_calls
+-- Fans who had their turn, and the highest place that had: what lies below was passed over.
+-- $1 event_id, $2 first, $3 last place of the draw.
+-- Who skips the line passes over nobody.
+select coalesce(array_agg(subject), '{}') as subjects,
+       coalesce(max(place) filter (where kind <> 'skip'), 0) as frontier
+from call where event_id = $1 and (place between $2 and $3 or kind = 'skip');
+
+-- name: beacon_name
+-- Only while the list is not fixed. $1 event_id, $2 the round's name, '' for none.
+update draw set beacon_name = $2 where event_id = $1 and root is null returning event_id;
+
+-- name: beacon_value
+-- Only once the list is fixed and before the order is. $1 event_id, $2 value.
+update draw set beacon_value = $2
+where event_id = $1 and root is not null and ordered_at is null and beacon_name <> ''
+  and not beacon_given_up and coalesce(beacon_value, $2) = $2
+returning event_id;
+
+-- name: beacon_give_up
+-- Draw without it; the page says so. $1 event_id.
+update draw set beacon_given_up = true
+where event_id = $1 and root is not null and ordered_at is null and beacon_name <> ''
+  and beacon_value is null
+returning event_id;

@@ -1,0 +1,69 @@
+"""Receipts: the fan's proof, to anybody, that an entry was taken into the lobby.
+
+A JWT signed with the key of /.well-known/jwks.json, so that a receipt whose entry is missing from
+the published list convicts the operator without the operator's help. It names the event, the
+entry and the time, and not the fan: `bound` is a MAC over the fan, by which we alone see whose it
+is, when Redis lost the lobby and fans bring their entries back.
+"""
+
+from __future__ import annotations
+
+import base64
+from functools import lru_cache
+
+import orjson
+from joserfc import jwt
+
+from core.ids import is_id
+from core.signing import Keys
+from waiting_room.errors import BadSlip
+from waiting_room.model import Entry
+from waiting_room.passes import ALGORITHMS, ISSUER
+
+TYPE = "draw-receipt+jwt"
+MAX_RECEIPT_CHARACTERS = 768
+KEPT = 20_000  # fans of one node whose receipts need not be signed again
+
+
+class Receipts:
+    def __init__(self, keys: Keys) -> None:
+        self._keys, self._jwk = keys, keys.entry_jwk  # it stays, as a receipt's worth does
+        self.issue = lru_cache(KEPT)(self._issue)
+
+    def _issue(self, event_id: str, subject: str, entry: Entry) -> str:
+        """The same text for the same entry, whoever asks and how often."""
+        claims = {
+            "iss": ISSUER,
+            "aud": event_id,
+            "entry": entry.entry_id,
+            "joinedAt": entry.joined_at_ms,
+            "bound": self._mac(event_id, subject, entry),
+        }
+        header = {"alg": "Ed25519", "typ": TYPE, "kid": self._jwk.kid}
+        return jwt.encode(header, claims, self._jwk, algorithms=ALGORITHMS)
+
+    def read(self, text: str, event_id: str, subject: str) -> Entry:
+        """The entry, if this fan got it here. Raises BadSlip.
+
+        The MAC says all we need to know, so a receipt outlives the key that signed it.
+        """
+        try:
+            payload = text.split(".")[1]
+            claims = orjson.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+            entry = Entry(claims["entry"], claims["joinedAt"])
+            mac = claims["bound"]
+        except (IndexError, KeyError, TypeError, ValueError) as exc:
+            raise BadSlip from exc
+        plain = isinstance(mac, str) and mac.isascii() and isinstance(entry.joined_at_ms, int)
+        named = isinstance(entry.entry_id, str) and is_id("en", entry.entry_id)
+        mine = (event_id, subject, entry)
+        if not (plain and named and self._keys.mac_ok(mac, "receipt", *_fields(*mine))):
+            raise BadSlip
+        return entry
+
+    def _mac(self, event_id: str, subject: str, entry: Entry) -> str:
+        return self._keys.mac("receipt", *_fields(event_id, subject, entry))
+
+
+def _fields(event_id: str, subject: str, entry: Entry) -> tuple[str, ...]:
+    return event_id, subject, str(entry)

@@ -1,0 +1,52 @@
+-- Lay the next places of the draw: from the lobby into the queue, whoever is still in the lobby.
+--
+-- KEYS[1] epoch_key  string: the epoch of this state
+-- KEYS[2] state      hash: counters
+-- KEYS[3] queue      zset: subject -> place
+-- KEYS[4] present    bitmap of places
+-- KEYS[5] seen0      bitmap of places seen lately
+-- KEYS[6] log        stream of changes
+-- KEYS[7] lobby      hash: subject -> entry_id:joined_at_ms
+--
+-- ARGV[1] epoch      of the caller
+-- ARGV[2] floor      highest log version the caller has seen, int >= 0
+-- ARGV[3] first      the place of the first subject, int >= 1
+-- ARGV[4..] subjects in order of place, at most 2,000
+--
+-- Returns: the place up to which the queue is laid after this call. Another node may have laid these
+--   or later ones: go on above the answer.
+--
+-- Why a script: a fan is in the lobby or in the queue and never in both, and chunks come in order
+-- whoever lays them. Everybody laid is present for one grace. Cost: O(S log N), some 10 ms.
+
+-- @include guard
+-- @include now
+-- @include log
+-- @include lobby
+
+local refused = stale(KEYS[1], ARGV[1], KEYS[2], ARGV[2])
+if refused then
+  return refused
+end
+local draw, first = draw_of(KEYS[2]), tonumber(ARGV[3])
+if not draw or first ~= draw.up_to + 1 or #ARGV < 4 then
+  return int(draw and draw.up_to or 0)
+end
+local entries = redis.call('HMGET', KEYS[7], unpack(ARGV, 4))
+local queued, laid = {}, {}
+for i = 1, #entries do
+  if entries[i] and string.sub(entries[i], 1, 1) ~= LEFT then
+    local place = first + i - 1
+    queued[#queued + 1], queued[#queued + 2] = int(place), ARGV[3 + i]
+    redis.call('SETBIT', KEYS[5], place, 1)
+    set_present(KEYS[4], place, 1, laid)
+  end
+end
+if #queued > 0 then
+  redis.call('ZADD', KEYS[3], unpack(queued))
+end
+redis.call('HDEL', KEYS[7], unpack(ARGV, 4))
+log_places(KEYS[6], KEYS[2], '+', laid)
+local up_to = int(first + #entries - 1)
+redis.call('HSET', KEYS[2], 'drawn_up_to', up_to)
+return up_to
