@@ -212,6 +212,7 @@ class History:
             pause_reason="",
             opens_at_ms=0,
             version=1,
+            draw=False,  # test_draw_scripts.py has the lobby's histories
         )
         self.model = Model(Limits(per_minute=per_minute, max_active=cap, open=True))
         self.connected = {"A": {}, "B": {}}  # node -> fan -> the place it believes
