@@ -244,6 +244,12 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         body=ShopBody,
         headers=("If-Match",),
     ),
+    ("POST", f"{ADMIN}/admission/preview"): _operator(
+        "What a change would do; changes nothing",
+        _fields(now=OBJECT, then=OBJECT),
+        *UNSAFE,
+        body=RoomChange,
+    ),
     ("POST", f"{ADMIN}/skip"): _operator(
         "Call a fan past the line",
         _fields("subject", "state"),

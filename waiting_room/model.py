@@ -97,6 +97,15 @@ class Join:
     entry: Entry | None = None  # likewise, in the lobby
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Habits:
+    """What shoppers did lately."""
+
+    active_ends_ms: tuple[int, ...]  # for each who shops: ms from now until the admission ends
+    shopping_ms: tuple[int, ...]  # how long those stayed who are through
+    no_show_share: float  # of calls, 0…1
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     subject: str

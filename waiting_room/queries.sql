@@ -116,6 +116,29 @@ where event_id = $1 and called_at > now() - make_interval(secs => $2) and place 
       and kind in ('fresh', 'replacement')
 order by called_at desc limit $3;
 
+-- name: active_ends
+-- Ms from now until each live admission ends. $1 event_id, $2 limit.
+select (extract(epoch from ends_at - now()) * 1000)::bigint as left_ms
+from call
+where event_id = $1 and end_reason is null and accepted_at is not null and ends_at > now()
+limit $2;
+
+-- name: shopping_lately
+-- How long admissions lasted that were accepted lately and are over. $1 event_id, $2 how far back,
+-- in seconds, $3 limit.
+select (extract(epoch from ends_at - accepted_at) * 1000)::bigint as stay_ms
+from call
+where event_id = $1 and called_at > now() - make_interval(secs => $2) and accepted_at is not null
+      and ends_at between accepted_at and now()
+order by called_at desc limit $3;
+
+-- name: no_shows_lately
+-- Of calls that were answered or ran out. $1 event_id, $2 how far back, in seconds.
+select count(*) filter (where end_reason = 'lapsed') as lapsed, count(*) as settled
+from call
+where event_id = $1 and called_at > now() - make_interval(secs => $2) and kind <> 'direct'
+      and (end_reason = 'lapsed' or accepted_at is not null);
+
 -- name: rooms_all
 -- Events whose queues a node looks after.
 select event_id from room;

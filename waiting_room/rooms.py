@@ -9,10 +9,13 @@ from typing import Any
 from core.db import Connection, Db, load_queries
 from core.errors import NotFound
 from waiting_room.errors import Changed
-from waiting_room.model import Admission, Call, RoomSettings
+from waiting_room.model import Admission, Call, Habits, RoomSettings
 
 PLACE_BLOCK = 10_000  # places given out for each rise of the ceiling
 CALLS_PAGE = 5_000
+MAX_ACTIVE_READ = 50_000  # admissions whose ends a preview looks at
+MAX_STAYS_READ = 2_000
+HABITS_BACK_S = 1_800.0
 SET_BY_OPERATORS = (
     *("mode", "per_minute", "max_active", "accept_ms", "shop_ms", "grace_ms"),
     *("paused", "pause_reason", "opens_at_ms", "message", "intake", "stopped"),
@@ -160,6 +163,20 @@ class Rooms:
         """(place, called at in ms) of calls from the queue, the newest first."""
         rows = await self._db.fetch(self._sql["calls_lately"], event_id, within_s, limit)
         return [(row["place"], row["called_at_ms"]) for row in rows]
+
+    async def habits(self, event_id: str) -> Habits:
+        """How the event's shoppers behave, for a preview."""
+        async with self._db.connection() as connection:
+            ends = await connection.fetch(self._sql["active_ends"], event_id, MAX_ACTIVE_READ)
+            stays = await connection.fetch(
+                self._sql["shopping_lately"], event_id, HABITS_BACK_S, MAX_STAYS_READ
+            )
+            shows = await connection.fetchrow(self._sql["no_shows_lately"], event_id, HABITS_BACK_S)
+        return Habits(
+            active_ends_ms=tuple(row["left_ms"] for row in ends),
+            shopping_ms=tuple(row["stay_ms"] for row in stays),
+            no_show_share=shows["lapsed"] / shows["settled"] if shows["settled"] else 0.0,
+        )
 
     async def calls(self, event_id: str, after: int) -> list[dict[str, Any]]:
         rows = await self._db.fetch(self._sql["calls_after"], event_id, after, CALLS_PAGE)

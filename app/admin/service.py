@@ -13,6 +13,7 @@ from app.admin.errors import NothingToUndo
 from app.admin.feed import Feeds
 from app.admin.model import named, shown
 from app.admin.operators import Operators
+from app.admin.previews import Previews
 from app.admin.store import AdminStore, AuditRow
 from app.admin.web import AdminWeb
 from core.db import Connection, Db
@@ -58,6 +59,7 @@ class Admin:
         self._give_back = give_back
         self.operators = Operators(self._store, keys, admin_token, secure=secure)
         self._drains = Drains(waiting_room, self.end_drain)
+        self._previews = Previews(waiting_room)
         self._feeds = Feeds(self.numbers)
         self.live = live
 
@@ -171,6 +173,12 @@ class Admin:
             "waitP90Ms": percentile(waits, 90),
             "refused": await self._waiting_room.refusals.share(event_id),
         }
+
+    async def preview(
+        self, event_id: str, changes: Mapping[str, object]
+    ) -> tuple[dict[str, object], dict[str, object]]:
+        """(as things are, with the changes): waits, time to empty, most shoppers at once."""
+        return await self._previews.compare(event_id, changes)
 
     async def numbers_channel(self, event_id: str) -> Channel:
         """The numbers each second, to be joined at once."""

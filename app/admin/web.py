@@ -3,6 +3,7 @@
 GET   /admin/events/{id}/admission   200 the room, ETag; 404
 PATCH /admin/events/{id}/admission   If-Match; any of RoomChange → 200 the room; 412 changed
 POST  /admin/events/{id}/admission/undo   If-Match → 200 the room; 409 nothing_to_undo; 412 changed
+POST  /admin/events/{id}/admission/preview   any of RoomChange → 200 now and then; changes nothing
 POST  /admin/events/{id}/skip        200; 404, 409 sale_stopped | not_open | cap_reached
 POST  /admin/events/{id}/revoke      200; 404
 GET   /admin/events/{id}/numbers     200
@@ -54,6 +55,7 @@ class AdminWeb:
             route(admin, "GET", "admission", self.room),
             route(admin, "PATCH", "admission", self.change_room),
             route(admin, "POST", "admission/undo", self.undo),
+            route(admin, "POST", "admission/preview", self.preview),
             route(admin, "POST", "skip", self.skip),
             route(admin, "POST", "revoke", self.revoke),
             route(admin, "GET", "numbers", self.numbers),
@@ -68,12 +70,14 @@ class AdminWeb:
 
     async def change_room(self, request: Request, event_id: str, who: str) -> Response:
         version = if_match(request)
-        changes = (await read_body(request, RoomChange)).changes()
-        if not changes:
-            raise BadRequest("name at least one setting", where="body")
+        changes = await _changes(request)
         return await self._changed(
             event_id, self._admin.change_room(event_id, version, changes, who=who)
         )
+
+    async def preview(self, request: Request, event_id: str, _: str) -> Response:
+        now, then = await self._admin.preview(event_id, await _changes(request))
+        return json_reply({"now": now, "then": then}, headers=NO_STORE)
 
     async def undo(self, request: Request, event_id: str, who: str) -> Response:
         version = if_match(request)
@@ -148,6 +152,13 @@ def if_match(request: Request) -> int:
     if match is None:
         raise BadRequest('send the ETag of the room, such as "7"', where="If-Match")
     return int(match[1])
+
+
+async def _changes(request: Request) -> dict[str, object]:
+    changes = (await read_body(request, RoomChange)).changes()
+    if not changes:
+        raise BadRequest("name at least one setting", where="body")
+    return changes
 
 
 def _room_reply(room: RoomSettings) -> Response:

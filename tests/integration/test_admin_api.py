@@ -22,6 +22,7 @@ OPERATOR_PATHS = [
     ("GET", ROOM),
     ("PATCH", ROOM),
     ("POST", f"{ROOM}/undo"),
+    ("POST", f"{ROOM}/preview"),
     ("POST", "/admin/events/ev_hall/skip"),
     ("POST", "/admin/events/ev_hall/revoke"),
     ("GET", "/admin/events/ev_hall/numbers"),
