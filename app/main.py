@@ -32,16 +32,20 @@ from app.routes import Services, every_route, exception_handlers
 from config.settings import Settings
 from core import db as postgres
 from core import redis as redis_client
+from core.clients import Clients, parse_networks
 from core.db import Db
+from core.edge import HTTP_STATUS
 from core.guards import Guards
 from core.live.hub import Hub
 from core.migrate import require_schema
+from core.refusals import Refusals
 from core.signing import Keys
 from core.visitor import VisitorMiddleware
 from seatmap.service import SeatMap
 from seatmap.web import SeatMapWeb
 from waiting_room.gate import Gate
 from waiting_room.keyring import KeyRing
+from waiting_room.limits import JoinLimits
 from waiting_room.service import WaitingRoom
 from waiting_room.shops.service import Shops
 from waiting_room.shops.web import ShopsWeb
@@ -107,7 +111,7 @@ def _build(
     settings: Settings,
     crew: Crew | None,
 ) -> Services:
-    catalogue = Catalogue(db)
+    catalogue, refused = Catalogue(db), Refusals(HTTP_STATUS)
     room, seat_map = WaitingRoom.build(redis, db, keys), SeatMap.build(redis, db)
     gateway = SandboxGateway(addresses.gateway_socket)
     checkout = Checkout(db, catalogue, seat_map, room, gateway, keys)
@@ -143,7 +147,11 @@ def _build(
         stock=Stock(room.hub.views, free),
         keyring=KeyRing(db, room.passes, days=settings.pass_key_days),
         live=live,
-        queue=QueueWeb(room, live, secure=secure),
+        queue=QueueWeb(
+            *(room, live, _join_limits(redis, room, settings)),
+            secure=secure,
+            max_sockets=settings.max_sockets_per_visitor,
+        ),
         seat_map=seat_map,
         shops=ShopsWeb(shops),
         shops_admin=ShopsAdmin(db, shops, admin),
@@ -151,7 +159,8 @@ def _build(
         checkout=checkout,
         admin=admin,
         pages=pages,
-        health=Health(redis, db, live, metrics.registry(room, live), crew),
+        refused=refused,
+        health=Health(redis, db, live, metrics.registry(room, live, refused), crew),
     )
 
 
@@ -174,10 +183,20 @@ def _application(services: Services, keys: Keys, settings: Settings) -> Starlett
                 public_url=settings.public_url,
                 max_connections=settings.max_connections,
                 live=services.live,
+                refused=services.refused,
             ),
             Middleware(VisitorMiddleware, keys, secure=settings.secure_cookies),
         ],
         lifespan=lifespan,
     )
     app.state.languages = Languages(pseudo=settings.env != "production")
+    app.state.refused = services.refused
     return app
+
+
+def _join_limits(redis: Redis, room: WaitingRoom, settings: Settings) -> JoinLimits:
+    return JoinLimits(
+        *(redis, room, Clients(parse_networks(settings.trusted_proxies))),
+        per_address=settings.joins_per_address,
+        per_network=settings.joins_per_network,
+    )

@@ -16,6 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from core.live.hub import Hub
+from core.refusals import Refusals
 from waiting_room.policy import BINDINGS
 from waiting_room.service import WaitingRoom
 from waiting_room.waits import percentile
@@ -91,13 +92,14 @@ def _binds(rooms: Rooms) -> Metric:
     return gauge
 
 
-def registry(room: WaitingRoom, live: Hub) -> CollectorRegistry:
+def registry(room: WaitingRoom, live: Hub, refused: Refusals) -> CollectorRegistry:
     made = CollectorRegistry()
     ProcessCollector(registry=made)
     PlatformCollector(registry=made)
     GCCollector(registry=made)
     made.register(RoomCollector(room))
     made.register(live.metrics)
+    made.register(refused)
     return made
 
 

@@ -28,6 +28,7 @@ from app.pages.web import Pages
 from core.edge import on_app_error, on_bug, on_http_error
 from core.errors import AppError
 from core.live.hub import Hub
+from core.refusals import Refusals
 from seatmap.service import SeatMap
 from seatmap.web import SeatMapWeb
 from waiting_room.keyring import KeyRing
@@ -74,6 +75,7 @@ class Services:
     checkout: Checkout
     admin: Admin
     pages: Pages
+    refused: Refusals
     health: Health
 
     def in_order(self) -> tuple[Service, ...]:

@@ -7,6 +7,7 @@ Names are `ONSALE_…`, and `REDIS_URL`, `DATABASE_URL` as everybody calls them.
 from __future__ import annotations
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -46,6 +47,9 @@ class Settings(BaseSettings):
     pass_key_days: int = Field(30, ge=0)  # a new key signs passes so often; 0: only by hand
     max_connections: int = Field(10_000, ge=10)  # of one node, of every kind
     max_sockets_per_visitor: int = Field(10, ge=1)
+    joins_per_address: int = Field(100, ge=0)  # an hour and event; 0: no limit
+    joins_per_network: int = Field(1_000, ge=0)  # likewise
+    trusted_proxies: str = ""  # such as 127.0.0.1, 10.0.0.0/8: whose X-Forwarded-For counts
     drain_s: float = Field(6.0, ge=0)
 
     @field_validator("public_url")
@@ -55,6 +59,13 @@ class Settings(BaseSettings):
         if url and (parts.scheme not in {"http", "https"} or not parts.netloc or parts.path):
             raise ValueError("must be scheme://host[:port] without a path")
         return url
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, text: str) -> str:
+        for part in filter(None, map(str.strip, text.split(","))):
+            ip_network(part)
+        return text
 
     @field_validator("secret")
     @classmethod

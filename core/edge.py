@@ -14,10 +14,11 @@ import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from core.errors import AppError, BadRequest, BodyTooLong
+from core.refusals import Refusals
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ HTTP_STATUS = {
     "not_found": 404,
     "bad_origin": 403,
     "no_visitor": 401,
+    "bad_visitor": 401,
     "not_operator": 401,
     "too_many": 429,
     "store_unavailable": 503,
@@ -70,6 +72,7 @@ HTTP_STATUS = {
 
 SOCKET_CLOSE = {
     "no_visitor": 4500,
+    "bad_visitor": 4500,
     "bad_origin": 4501,
     "not_found": 4502,
     "too_many": 4504,
@@ -148,11 +151,19 @@ def problem_of(exc: AppError) -> Response:
 async def on_app_error(request: Request, exc: Exception) -> Response:
     """Starlette exception handler for AppError: expected, so no traceback."""
     assert isinstance(exc, AppError)
+    count_refusal(request, exc)
     log.info(
         "refused",
         extra={"code": exc.code, "path": request.scope["path"], "why": str(exc)},
     )
     return problem_of(exc)
+
+
+def count_refusal(connection: HTTPConnection, exc: AppError) -> None:
+    """Every refusal comes by here or by `Guards`: HTTP in the handler above, sockets by hand."""
+    refused: Refusals | None = getattr(connection.app.state, "refused", None)
+    if refused is not None:
+        refused.count(exc.code)
 
 
 async def on_http_error(_: Request, exc: Exception) -> Response:

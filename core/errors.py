@@ -14,6 +14,7 @@ Each package adds its own leaves in the file of the noun they belong to; a test 
     ├── NotFound             no such thing, or not yours
     ├── BadOrigin            a page of another site made the call
     ├── NoVisitor            the call needs the signed visitor cookie
+    ├── BadVisitor           the visitor cookie is forged
     ├── NotAdmitted          no live admission for this event; go to the queue
     ├── TooMany              a named limit is reached; wait `retry_after_s`
     └── StoreUnavailable     Redis or PostgreSQL did not answer in time
@@ -113,6 +114,13 @@ class Stale(StoreUnavailable):
 
     code = "repairing"
     title = "This sale's live state is being repaired. It takes seconds; your place is kept."
+
+
+class BadVisitor(AppError):
+    code = "bad_visitor"
+    title = (
+        "The visitor id is not one of ours. Open the event's page: it gives your browser another."
+    )
 
 
 class NotAdmitted(AppError):

@@ -15,8 +15,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from core.edge import problem_of
 from core.errors import BadOrigin, TooMany
 from core.live.hub import Hub
+from core.refusals import Refusals
+from core.visitor import SAFE_METHODS
 
-SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 BAD_ORIGIN_CLOSE = 4501
 
 SECURITY_HEADERS = {
@@ -35,8 +36,17 @@ SECURITY_HEADERS = {
 class Guards:
     """`public_url` is the one allowed Origin; '' allows the Origin that the Host header names."""
 
-    def __init__(self, app: ASGIApp, *, public_url: str, max_connections: int, live: Hub) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        public_url: str,
+        max_connections: int,
+        live: Hub,
+        refused: Refusals,
+    ) -> None:
         self._app, self._public_url, self._live = app, public_url, live
+        self._refused = refused
         self._max_connections, self._open = max_connections, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,6 +55,7 @@ class Guards:
             return
         refusal = self._refusal(scope)
         if refusal is not None:
+            self._refused.count(refusal.code)
             await _refuse(refusal, scope, receive, send)
             return
         self._open += 1

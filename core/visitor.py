@@ -10,12 +10,13 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.errors import NoVisitor
+from core.errors import BadVisitor, NoVisitor
 from core.ids import Subject, is_id, new_id
 from core.signing import Keys
 
 COOKIE = "onsale_visitor"
 COOKIE_LIFE_S = 400 * 24 * 3600  # the longest that browsers keep a cookie
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _SCOPE_KEY = "onsale.visitor"
 
 
@@ -29,8 +30,9 @@ class VisitorMiddleware:
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
-        known = read_cookie(self._keys, HTTPConnection(scope).cookies.get(COOKIE, ""))
-        scope[_SCOPE_KEY] = visitor = _Visitor(known)
+        value = HTTPConnection(scope).cookies.get(COOKIE, "")
+        known = read_cookie(self._keys, value)
+        scope[_SCOPE_KEY] = visitor = _Visitor(known, forged=bool(value) and known is None)
 
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start" and visitor.made is not None:
@@ -46,18 +48,25 @@ class VisitorMiddleware:
 
 
 class _Visitor:
-    __slots__ = ("known", "made")
+    __slots__ = ("forged", "known", "made")
 
-    def __init__(self, known: Subject | None) -> None:
-        self.known = known
+    def __init__(self, known: Subject | None, *, forged: bool) -> None:
+        self.known, self.forged = known, forged
         self.made: Subject | None = None
 
 
 def visitor_of(connection: HTTPConnection) -> Subject:
-    """Who is calling. Makes a new visitor for a request; raises NoVisitor for a WebSocket."""
+    """Who is calling. Makes a new visitor for a request; raises NoVisitor for a WebSocket.
+
+    Raises BadVisitor for a forged id, except that reading replaces it: a browser whose id was
+    signed before the secret changed gets another with the next page.
+    """
     visitor: _Visitor = connection.scope[_SCOPE_KEY]
     if visitor.known is None:
-        if connection.scope["type"] != "http":
+        is_socket = connection.scope["type"] != "http"
+        if visitor.forged and (is_socket or connection.scope["method"] not in SAFE_METHODS):
+            raise BadVisitor
+        if is_socket:
             raise NoVisitor
         visitor.known = visitor.made = Subject(new_id("vs"))
     return visitor.known

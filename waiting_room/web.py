@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from core.edge import Body, json_reply, read_body, socket_close_code
+from core.edge import Body, count_refusal, json_reply, read_body, socket_close_code
 from core.errors import AppError, TooMany
 from core.live.connection import Socket
 from core.live.hub import Hub
@@ -31,10 +31,10 @@ from core.visitor import visitor_of
 from waiting_room.cloudflare import cf_waiting_room
 from waiting_room.draw.receipts import MAX_RECEIPT_CHARACTERS
 from waiting_room.gate import event_id_of, pass_cookie
+from waiting_room.limits import JoinLimits
 from waiting_room.passes import MAX_SLIP_CHARACTERS
 from waiting_room.service import WaitingRoom
 
-MAX_SOCKETS_PER_FAN = 10
 KEYS_CACHE_CONTROL = "public, max-age=300"  # half of PUBLISH_AHEAD_MS
 PING = {"type": "ping"}
 
@@ -49,8 +49,19 @@ class Nothing(Body):
 
 
 class QueueWeb:
-    def __init__(self, room: WaitingRoom, live: Hub, *, secure: bool) -> None:
-        self._room, self._live, self._secure = room, live, secure
+    """`max_sockets`: of one fan, event and node."""
+
+    def __init__(
+        self,
+        room: WaitingRoom,
+        live: Hub,
+        limits: JoinLimits,
+        *,
+        secure: bool,
+        max_sockets: int,
+    ) -> None:
+        self._room, self._live, self._limits = room, live, limits
+        self._secure, self._max_sockets = secure, max_sockets
 
     def routes(self) -> list[BaseRoute]:
         queue = "/events/{event_id}/queue"
@@ -66,8 +77,9 @@ class QueueWeb:
 
     async def join(self, request: Request) -> Response:
         body = await read_body(request, JoinBody)
-        event_id = event_id_of(request)
-        joined = self._room.join(event_id, visitor_of(request), body.slip, body.receipt)
+        event_id, subject = event_id_of(request), visitor_of(request)
+        await self._limits.require(request, event_id, subject)
+        joined = self._room.join(event_id, subject, body.slip, body.receipt)
         return self._reply(event_id, await joined)
 
     async def state(self, request: Request) -> Response:
@@ -97,8 +109,8 @@ class QueueWeb:
         await websocket.accept()
         try:
             event_id, subject = event_id_of(websocket), visitor_of(websocket)
-            if self._room.hub.sockets_of(event_id, subject) >= MAX_SOCKETS_PER_FAN:
-                raise TooMany("MAX_SOCKETS_PER_FAN")
+            if self._room.hub.sockets_of(event_id, subject) >= self._max_sockets:
+                raise TooMany("max_sockets_per_visitor")
         except AppError as exc:
             await self._turn_away(websocket, exc)
             return
@@ -114,6 +126,7 @@ class QueueWeb:
 
     async def _turn_away(self, websocket: WebSocket, exc: AppError) -> None:
         self._room.refusals.count(websocket.path_params["event_id"], exc.code)
+        count_refusal(websocket, exc)
         await websocket.close(socket_close_code(exc), exc.code)
 
     def _reply(self, event_id: str, body: dict[str, Any]) -> Response:

@@ -5,8 +5,8 @@ import asyncio
 import orjson
 import pytest
 
+from config.settings import load
 from core.live.connection import MAX_MESSAGE_BYTES
-from waiting_room.web import MAX_SOCKETS_PER_FAN
 
 
 class Browser:
@@ -121,7 +121,7 @@ async def test_a_fan_has_so_many_sockets_and_no_more_and_leaves_none_behind(
     waiting, open_socket, node
 ):
     event_id, client = waiting
-    tabs = [open_socket(event_id, client) for _ in range(MAX_SOCKETS_PER_FAN)]
+    tabs = [open_socket(event_id, client) for _ in range(load().max_sockets_per_visitor)]
     for tab in tabs:
         await tab.__aenter__()
         await tab.told("waiting")

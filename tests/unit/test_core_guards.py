@@ -10,15 +10,22 @@ from starlette.routing import Route
 
 from core.guards import SECURITY_HEADERS, Guards
 from core.live.hub import Hub
+from core.refusals import Refusals
 
 
 async def hello(_):
     return PlainTextResponse("hello")
 
 
-def client(*, public_url="", max_connections=10, route=hello):
+def client(*, public_url="", max_connections=10, route=hello, refused=None):
     app = Starlette(routes=[Route("/", route, methods=["GET", "POST"])])
-    guarded = Guards(app, public_url=public_url, max_connections=max_connections, live=Hub())
+    guarded = Guards(
+        app,
+        public_url=public_url,
+        max_connections=max_connections,
+        live=Hub(),
+        refused=refused or Refusals(),
+    )
     transport = httpx.ASGITransport(app=guarded)
     return httpx.AsyncClient(transport=transport, base_url="http://onsale.test")
 
@@ -81,3 +88,11 @@ async def test_more_connections_than_the_limit_are_told_to_wait_and_a_freed_one_
         leave.set()
         assert (await first).status_code == 200
         assert (await http.get("/")).status_code == 200
+
+
+async def test_a_refusal_is_counted_by_its_code():
+    refused = Refusals(["bad_origin"])
+    async with client(refused=refused) as http:
+        await http.post("/", headers={"origin": "null"})
+        await http.post("/")
+    assert refused.by_code == {"bad_origin": 1}
