@@ -14,7 +14,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 
 from core.errors import AppError, BadRequest, BodyTooLong
@@ -107,10 +107,13 @@ async def read_body(
     Raises BodyTooLong, or BadRequest that lists what is wrong and where.
     """
     body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > max_bytes:
-            raise BodyTooLong(max_bytes)
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > max_bytes:
+                raise BodyTooLong(max_bytes)
+    except ClientDisconnect as exc:
+        raise BadRequest("the client hung up before its end", where="body") from exc
     return parse_body(body or b"{}", model)
 
 

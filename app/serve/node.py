@@ -129,7 +129,7 @@ def server_config(node: Node, *, lifespan: Literal["on", "off"] = "on") -> uvico
     return uvicorn.Config(
         _Leaving(node.app, lambda: node.live.draining),
         lifespan=lifespan,
-        **under_uvicorn.protocols(),
+        **under_uvicorn.protocols(node.services.refused),
         log_config=None,
         access_log=False,
         server_header=False,

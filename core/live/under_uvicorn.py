@@ -11,12 +11,16 @@ from __future__ import annotations
 
 import logging
 from asyncio import Transport
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import httptools
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from core.live.patience import PatientHttpProtocol
+from core.refusals import Refusals
 
 if TYPE_CHECKING:
     from core.live.connection import Connection, Socket
@@ -38,10 +42,13 @@ class WayOut(Protocol):
         """Give the connection to the hub. False: the client has gone meanwhile."""
 
 
-def protocols() -> dict[str, Any]:
-    """`http=` and `ws=` for uvicorn's Config: ours, or its own where ours were not tested."""
+def protocols(refused: Refusals | None = None) -> dict[str, Any]:
+    """`http=` and `ws=` for uvicorn's Config: ours, or its own where ours were not tested.
+
+    `refused` counts requests that took too long or were too long to arrive.
+    """
     if uvicorn.__version__.rpartition(".")[0] in TESTED:
-        return {"http": HubHttpProtocol, "ws": HubSocketProtocol}
+        return {"http": partial(HubHttpProtocol, refused=refused), "ws": HubSocketProtocol}
     log.warning(
         "uvicorn %s was not tested with the hub: streams and sockets go the ASGI way, at several"
         " times the cost. Tested: %s",
@@ -51,13 +58,15 @@ def protocols() -> dict[str, Any]:
     return {"http": "httptools", "ws": "websockets-sansio"}
 
 
-class HubHttpProtocol(HttpToolsProtocol):
+class HubHttpProtocol(PatientHttpProtocol):
     """HTTP/1.1 whose replies may become streams of the hub."""
 
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
+        self.feeding(len(data))
         try:
             self.parser.feed_data(data)
+            self.fed()
         except httptools.HttpParserUpgrade as exc:
             if not self._should_upgrade():
                 self._unsupported_upgrade_warning()
@@ -78,6 +87,7 @@ class HubHttpProtocol(HttpToolsProtocol):
         """The transport is somebody else's: forget all that would be kept for this client."""
         self.connections.discard(self)
         self._unset_keepalive_if_required()
+        self.let_go()
         self.pipeline.clear()  # a stream has no end: what was asked behind it is never answered
         self.flow.resume_reading()
         self.parser = self.cycle = self.scope = self.flow = None  # type: ignore[assignment]
