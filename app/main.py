@@ -130,6 +130,7 @@ def _build(
     async def free(event_id: str) -> int:
         return (await seat_map.counts(event_id))["available"]
 
+    limits = _join_limits(redis, room, settings)
     pages = Pages(
         catalogue,
         numbers=room.numbers,
@@ -137,6 +138,7 @@ def _build(
         booking=checkout.web.own_booking,
         require_operator=admin.require_operator,
         room=room,
+        require_join=limits.require,
         secure=secure,
         demo=settings.demo,
         crowd=frozenset({demo.CROWD_EVENT} if settings.demo and settings.crowd else ()),
@@ -148,7 +150,7 @@ def _build(
         keyring=KeyRing(db, room.passes, days=settings.pass_key_days),
         live=live,
         queue=QueueWeb(
-            *(room, live, _join_limits(redis, room, settings)),
+            *(room, live, limits),
             secure=secure,
             max_sockets=settings.max_sockets_per_visitor,
         ),

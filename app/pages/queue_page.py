@@ -25,19 +25,26 @@ from core.visitor import visitor_of
 from waiting_room.errors import NotCalled, NotOpen
 from waiting_room.service import WaitingRoom
 
+RequireJoin = Callable[[Request, str, str], Awaitable[None]]  # request, event id, subject
+
 PATH = "/e/{event_id}/queue"
 
 
 class QueuePage:
-    """`common`: what every page of an event shows. `wanted`: the event in the path, or NotFound."""
+    """`common`: what every page of an event shows. `wanted`: the event in the path, or NotFound.
+
+    `require_join`: whether one more place may go to that address, or TooMany.
+    """
 
     def __init__(
         self,
         room: WaitingRoom,
         common: Callable[[Event, Language], dict[str, Any]],
         wanted: Callable[[Request], Awaitable[Event]],
+        require_join: RequireJoin,
     ) -> None:
         self._room, self._common, self._wanted = room, common, wanted
+        self._require_join = require_join
 
     def routes(self) -> list[Route]:
         return [Route(PATH, self.show), Route(PATH, self.act, methods=["POST"])]
@@ -58,6 +65,8 @@ class QueuePage:
         step = steps.get(form.get("do", ""))
         if step is None:
             raise BadRequest("join, accept or leave", where="do")
+        if form["do"] == "join":
+            await self._require_join(request, event.event_id, subject)
         try:
             state = await step(event.event_id, subject)
         except (NotOpen, NotCalled):  # the page says how things stand

@@ -31,7 +31,7 @@ from app.pages.covers import cover
 from app.pages.forms import read_form
 from app.pages.language import COOKIE, Language, language_of, languages_of
 from app.pages.orders import calendar, order_view
-from app.pages.queue_page import QueuePage
+from app.pages.queue_page import QueuePage, RequireJoin
 from app.pages.render import NO_STORE, page
 from app.pages.words import N_, Sale, Truth, truth
 from core.errors import AppError, BadRequest, NotFound
@@ -87,6 +87,7 @@ class Pages:
         booking: Booking,
         require_operator: RequireOperator,
         room: WaitingRoom,
+        require_join: RequireJoin,
         secure: bool,
         demo: bool = False,
         crowd: frozenset[str] = frozenset(),
@@ -94,7 +95,7 @@ class Pages:
         self._catalogue, self._numbers, self._free = catalogue, numbers, free
         self._booking, self._require_operator = booking, require_operator
         self._demo, self._crowd, self._secure = demo, crowd, secure
-        self._queue = QueuePage(room, self._common, self._wanted)
+        self._queue = QueuePage(room, self._common, self._wanted, require_join)
 
     def routes(self) -> list[Route]:
         return [

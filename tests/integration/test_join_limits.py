@@ -127,3 +127,14 @@ async def test_a_fan_over_the_limit_reads_429_and_the_refusal_is_counted(node, m
     told = generate_latest(registry(services.waiting_room, services.live, services.refused))
     assert b'onsale_refused_total{code="too_many"} 1.0' in told
     assert b'onsale_refused_total{code="bad_slip"} 0.0' in told
+
+
+async def test_the_form_of_the_queue_page_counts_like_the_api(node, make_sale):
+    event_id = await make_sale(mode="on", max_active=0)
+    transport = httpx.ASGITransport(app=node.app, client=("203.0.113.7", 1))
+    statuses = []
+    for _ in range(101):
+        async with httpx.AsyncClient(transport=transport, base_url="http://x") as fan:
+            reply = await fan.post(f"/e/{event_id}/queue", data={"do": "join"})
+            statuses.append(reply.status_code)
+    assert statuses == [303] * 100 + [429]
