@@ -1,4 +1,4 @@
-"""The command line: `onsale serve | migrate | seed | keys | rehearse | crowd`."""
+"""The command line: `onsale serve | migrate | seed | keys | rehearse | simulate | crowd`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from app.main import Addresses, Node
 from app.rehearsal import crowd, rehearse
 from app.secrets import secrets_of
 from app.serve.run import serve, stores
+from app.simulation import simulate
 from config.settings import BadSettings, Settings, load
 from core.migrate import migrate
 from core.redis import TooOld
@@ -46,6 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     seed.add_argument("--fresh", action="store_true", help="throw all embedded data away first")
     keys.add_arguments(commands.add_parser("keys", help="the keys that sign admission passes"))
     rehearse.add_arguments(commands.add_parser("rehearse", help="simulated fans, then an audit"))
+    simulate.add_arguments(
+        commands.add_parser("simulate", help="settings compared on a virtual clock, with a report")
+    )
     fans = commands.add_parser("crowd", help="the gentle crowd of the demo")
     fans.add_argument("--url", required=True)
     return parser
@@ -105,6 +109,10 @@ def _rehearse(args: argparse.Namespace, settings: Settings) -> int:
     return rehearse.run(args, settings)
 
 
+def _simulate(args: argparse.Namespace, _: Settings) -> int:
+    return simulate.run(args)
+
+
 def _crowd(args: argparse.Namespace, _: Settings) -> int:
     crowd.run(args.url)
     return 0
@@ -116,6 +124,7 @@ _COMMANDS = {
     "seed": _seed,
     "keys": _keys,
     "rehearse": _rehearse,
+    "simulate": _simulate,
     "crowd": _crowd,
 }
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from bench import eta, queue, seats
+from bench import eta, queue, seats, simulate
 from bench.benchmark import Benchmark
 from bench.live import command as live
 
@@ -20,6 +20,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *queue.BENCHMARKS,
     *live.BENCHMARKS,
     *eta.BENCHMARKS,
+    *simulate.BENCHMARKS,
 )
 
 

@@ -24,13 +24,13 @@ Standstill = Literal["", "paused", "repair"]
 # How far the tenth percentile lies below the curve and the ninetieth above, as logarithms, for
 # waits of so many minutes; between them by interpolation.
 SPREAD = (
-    (0.5, 0.10, 0.075),
-    (2, 0.065, 0.055),
-    (8, 0.08, 0.16),
-    (32, 0.105, 0.25),
-    (128, 0.30, 0.42),
+    (0.5, 0.11, 0.08),
+    (2, 0.07, 0.055),
+    (8, 0.08, 0.175),
+    (32, 0.105, 0.27),
+    (128, 0.30, 0.44),
 )
-CAP_NOISE = 0.6  # more, by the square root of the rank, where each call waits for an end
+CAP_NOISE = 0.65  # more, by the square root of the rank, where each call waits for an end
 GRAIN_MS = 4_000  # readings are so old
 EXPLAIN_MS = 120_000  # a move is explained for so long
 WORTH_EXPLAINING = 0.05  # of the wait
