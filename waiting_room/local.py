@@ -19,6 +19,7 @@ import numpy as np
 from waiting_room.board import Board, LocalFan
 from waiting_room.forecast.outlook import Forecaster
 from waiting_room.policy import worth_telling
+from waiting_room.ranks import places_of
 from waiting_room.store import Changes
 from waiting_room.views import EventView, look_ahead
 from waiting_room.waits import JoinTimes
@@ -75,7 +76,7 @@ class LocalEvent:
     def _read(self, view: EventView, changes: Changes) -> None:
         for _, name, value in changes.entries:
             if name in "+-":
-                view.ranks.set([int(place) for place in value.split()], name == "+")
+                view.ranks.set(places_of(value), name == "+")
                 continue
             subject, _, admission = value.partition(":")
             if name == "lapsed":

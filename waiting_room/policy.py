@@ -32,7 +32,7 @@ KEPT_BEHIND = 2_000  # an away fan whom the head has passed by more places than 
 REPLACEMENTS_PER_FRESH = 2
 RESTORE_MS = 30_000  # calling stands still so long after a repair, for fans to come back
 BOOKED_GRACE_MS = 5 * 60_000  # an admission outlives its booking by so much
-TELL_SHARE = 0.01  # a fan is told when the rank has changed by this share of what is shown
+TELL_SHARE = 0.01  # a fan is told when what is shown is off by this share
 TELL_EVERY_MS = 60_000  # and in any case so often
 TELL_AT_MOST_EVERY_MS = 1_000
 
@@ -148,5 +148,6 @@ def worth_telling(shown: Any, rank: Any, *, since_ms: Any) -> Any:
     Numbers, or columns of them: a node asks once for all its fans.
     """
     change = abs(rank - shown)
-    news = (change >= 1) & (change >= shown * TELL_SHARE) & (since_ms >= TELL_AT_MOST_EVERY_MS)
+    share = (change >= shown * TELL_SHARE) | (change >= rank * TELL_SHARE)
+    news = (change >= 1) & share & (since_ms >= TELL_AT_MOST_EVERY_MS)
     return news | (since_ms >= TELL_EVERY_MS)

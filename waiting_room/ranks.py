@@ -81,6 +81,15 @@ class RankIndex:
         return self._below
 
 
+def places_of(runs: str) -> list[int]:
+    """The places of a log entry: '7 9-12' is 7, 9, 10, 11, 12."""
+    places: list[int] = []
+    for run in runs.split():
+        first, _, last = run.partition("-")
+        places.extend(range(int(first), int(last or first) + 1))
+    return places
+
+
 def _masks(places: Places) -> npt.NDArray[np.uint64]:
     """Each place's bit within its word."""
     return TOP_BIT >> (places % WORD).astype(np.uint64)

@@ -41,7 +41,7 @@ from waiting_room.store import QueueStore
 from waiting_room.views import EventView, queue_state
 
 T = TypeVar("T")
-JOINS_AT_ONCE = 500  # one script: some 4 ms of Redis' time
+JOINS_AT_ONCE = 200  # one script: some 4 ms of Redis' time
 
 log = logging.getLogger(__name__)
 

@@ -19,6 +19,7 @@ from core.redis import connect
 from waiting_room.keys import NAMES, PAGES, epoch_key, key
 from waiting_room.model import Admission, Join, RoomSettings
 from waiting_room.policy import RESTORE_MS, Limits, Pace, plan_calls
+from waiting_room.ranks import places_of
 from waiting_room.store import QueueStore
 
 EPOCH = Epoch(1, "abcdef01")
@@ -356,7 +357,7 @@ class History:
             self.copy = dict.fromkeys(ones(looked.bitmap), True)
         for _, sign, value in looked.entries:
             if sign in "+-":
-                self.copy |= dict.fromkeys(map(int, value.split()), sign == "+")
+                self.copy |= dict.fromkeys(places_of(value), sign == "+")
         present = {model.kept.places[fan] for fan in model.kept.present}
         assert {place for place, bit in self.copy.items() if bit} == present  # the log's law
         assert looked.state.get("present", 0) == len(present)

@@ -9,14 +9,26 @@ end
 -- A place is counted in ranks while its bit is 1. If that is news, it goes into `changed`.
 local function set_present(present_key, place, bit, changed)
   if redis.call('SETBIT', present_key, place, bit) ~= bit then
-    changed[#changed + 1] = int(place)
+    changed[#changed + 1] = tonumber(place)
   end
+end
+
+-- '7 9-12': places in runs, as they come. A batch of joins is one run.
+local function runs_of(places)
+  local runs, first = {}, 1
+  for i = 1, #places do
+    if places[i + 1] ~= places[i] + 1 then
+      runs[#runs + 1] = int(places[first]) .. (first < i and '-' .. int(places[i]) or '')
+      first = i + 1
+    end
+  end
+  return table.concat(runs, ' ')
 end
 
 -- All places that one script brought into the ranks ('+') or took out ('-') are one entry.
 local function log_places(log_key, state_key, field, changed)
   if #changed > 0 then
     redis.call('HINCRBY', state_key, 'present', field == '+' and #changed or -#changed)
-    append(log_key, state_key, field, table.concat(changed, ' '))
+    append(log_key, state_key, field, runs_of(changed))
   end
 end
