@@ -73,9 +73,7 @@ def test_what_binds_before_a_minute_saves_up_no_calls_for_it(gaps, per_minute, h
 def test_ticks_that_a_dead_node_owed_are_made_up_for_and_an_outage_is_not(per_minute, silent_ms):
     limits = Limits(per_minute=per_minute, max_active=ENOUGH, open=True)
     pace = Pace(tokens=0, binds=True)
-    fresh, _, _ = plan_calls(
-        pace, limits, now_ms=silent_ms, busy=0, present=ENOUGH, room=ENOUGH
-    )
+    fresh, _, _ = plan_calls(pace, limits, now_ms=silent_ms, busy=0, present=ENOUGH, room=ENOUGH)
     made_up_ms = min(silent_ms, max(CATCH_UP_MS, FAN / per_minute))
     assert fresh == int(made_up_ms * per_minute // FAN)
 

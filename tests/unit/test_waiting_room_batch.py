@@ -13,19 +13,16 @@ class Store:
     """Answers each batch when told to."""
 
     def __init__(self):
-        self.batches, self.may_answer = [], asyncio.Event()
+        self.batches = []
+        self.asked, self.may_answer = asyncio.Event(), asyncio.Event()
 
     async def run(self, arguments):
         self.batches.append(list(arguments))
+        self.asked.set()
         await self.may_answer.wait()
         if "bad" in arguments:
             raise StoreUnavailable("bad")
         return [argument.upper() for argument in arguments]
-
-    async def asked(self, count):
-        async with asyncio.timeout(20):
-            while len(self.batches) < count:
-                await asyncio.sleep(0)
 
 
 async def test_who_comes_while_a_batch_is_under_way_shares_the_next():
@@ -33,7 +30,7 @@ async def test_who_comes_while_a_batch_is_under_way_shares_the_next():
     ask = Batcher(store.run, 3)
     async with asyncio.TaskGroup() as callers:
         first = callers.create_task(ask("a"))
-        await store.asked(1)
+        await asyncio.wait_for(store.asked.wait(), 20)
         others = [callers.create_task(ask(letter)) for letter in "bcdef"]
         await asyncio.sleep(0)
         store.may_answer.set()
@@ -55,7 +52,7 @@ async def test_a_caller_who_goes_leaves_the_others_their_answers():
     store = Store()
     ask = Batcher(store.run, 9)
     gone, stays = asyncio.create_task(ask("a")), asyncio.create_task(ask("b"))
-    await store.asked(1)
+    await asyncio.wait_for(store.asked.wait(), 20)
     gone.cancel()
     store.may_answer.set()
     assert await stays == "B"
@@ -66,7 +63,7 @@ async def test_at_the_stop_nobody_is_left_waiting():
     store = Store()
     ask = Batcher(store.run, 1)
     callers = [asyncio.create_task(ask(letter)) for letter in "ab"]
-    await store.asked(1)
+    await asyncio.wait_for(store.asked.wait(), 20)
     await ask.stop()
     for caller in callers:
         with pytest.raises(StoreUnavailable):
@@ -78,7 +75,7 @@ async def test_more_than_can_wait_are_refused_at_once(monkeypatch):
     store = Store()
     ask = Batcher(store.run, 1)
     callers = [asyncio.create_task(ask("a"))]
-    await store.asked(1)
+    await asyncio.wait_for(store.asked.wait(), 20)
     callers += [asyncio.create_task(ask(letter)) for letter in "bc"]
     await asyncio.sleep(0)
     with pytest.raises(TooMany):

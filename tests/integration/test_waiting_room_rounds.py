@@ -1,0 +1,178 @@
+"""What rounds cost, which node ticks, and who is present: nodes on a real Redis."""
+
+import asyncio
+
+import pytest
+
+from core.signing import Keys
+from tests.live_clients import Pulled
+from waiting_room import keys
+from waiting_room.nodes import LEASE_MS, Nodes
+from waiting_room.service import WaitingRoom
+
+KEYS = Keys("s" * 32)
+
+
+@pytest.fixture
+def make_node(redis, db):
+    """Nodes whose rounds the test runs itself."""
+    return lambda: WaitingRoom.build(redis, db, KEYS)
+
+
+async def round_of(room, event_id):
+    await room.hub._round(event_id, room.hub._events[event_id])
+
+
+async def open_tab(room, live, event_id, fan):
+    tab = Pulled.socket(live).connection
+    await room.hub.connect(event_id, fan, tab)
+    return tab
+
+
+async def commands(redis):
+    """Scripts that clients ran so far; what a script calls inside counts to the script."""
+    info = await redis.info("commandstats")
+    return sum(info.get(f"cmdstat_{name}", {}).get("calls", 0) for name in ("eval", "evalsha"))
+
+
+async def turn_page(redis, event_id):
+    """The page of presence is over, without waiting for it."""
+    await redis.hset(keys.key(event_id, "state"), "page_ends_ms", 0)
+
+
+async def present(redis, event_id):
+    return await redis.bitcount(keys.key(event_id, "present"))
+
+
+@pytest.mark.parametrize("fans", [3, 300])
+async def test_a_round_takes_five_commands_however_many_wait(
+    make_node, make_sale, redis, live, fans
+):
+    """In the dearest round: some are called, some have accepted, some come back, all are told."""
+    event_id = await make_sale(mode="on", max_active=0)
+    room = make_node()
+    await asyncio.gather(*(room.join(event_id, f"vs_{n}") for n in range(fans)))
+    for n in range(fans):
+        await open_tab(room, live, event_id, f"vs_{n}")
+    await round_of(room, event_id)
+    await turn_page(redis, event_id)
+    await round_of(room, event_id)  # turns it
+    await room.change_settings(event_id, 1, max_active=2)
+    before = await commands(redis)
+    await round_of(room, event_id)  # polls, calls, announces, reports the new page
+    await round_of(room, event_id)  # polls, asks where those called stand, tells them
+    spent = await commands(redis) - before
+    assert spent <= 2 * 5
+    told = {fan.standing.kind for fan in room.hub._events[event_id].board.fans.values()}
+    assert told == {"waiting", "called"}
+
+
+async def test_rooms_without_a_queue_cost_one_command_a_second_for_all_of_them(
+    make_node, make_sale, redis
+):
+    room = make_node()
+    idle = [await make_sale(mode="on") for _ in range(20)]
+    for event_id in idle:
+        await room.hub.view(event_id)
+    for event in room.hub._events.values():
+        event.wanted_at -= 3_600  # nobody asked for an hour
+    await room.hub._muster()  # loads the script
+    before = await commands(redis)
+    await room.hub._muster()
+    assert not [event_id for event_id in idle if room.hub._concerns_us(event_id)]
+    assert await commands(redis) - before == 1
+
+
+async def test_a_queue_is_looked_after_by_the_preferred_node_though_its_fans_are_elsewhere(
+    make_node, make_sale, redis
+):
+    here, there = make_node(), make_node()
+    for room in (here, there, here):  # until both know of each other
+        await room.hub._muster()
+    event_id = await make_sale(mode="on", max_active=0)
+    while not there.hub._nodes.prefers_me(event_id):
+        event_id = await make_sale(mode="on", max_active=0)
+    await here.join(event_id, "vs_fan")
+    await round_of(here, event_id)
+    for room in (here, there):
+        await room.hub._muster()
+    assert there.hub._concerns_us(event_id)
+
+
+async def test_a_node_whose_lease_has_ended_is_preferred_for_nothing(redis):
+    here, dead = Nodes(redis), Nodes(redis)
+    await dead.muster(["ev_gig"], now_ms=1_000)
+    await here.muster([], now_ms=1_000)
+    assert here.live == {here.me, dead.me}
+    await here.muster([], now_ms=1_000 + LEASE_MS)
+    assert here.live == {here.me}
+    assert here.busy == {"ev_gig"}, "and its events are still known, for who takes over"
+    await here.muster([], lease_ms=0, now_ms=1_000 + LEASE_MS)
+    await dead.muster([], now_ms=1_000 + LEASE_MS)
+    assert dead.live == {dead.me}
+
+
+async def test_a_fan_is_away_only_when_no_node_has_seen_them_for_the_grace(
+    make_node, make_sale, redis, live
+):
+    event_id = await make_sale(mode="on", max_active=0)
+    here, there = make_node(), make_node()
+    for fan in ("vs_both", "vs_gone"):
+        await here.join(event_id, fan)
+    await open_tab(there, live, event_id, "vs_both")
+    tabs = [await open_tab(here, live, event_id, fan) for fan in ("vs_both", "vs_gone")]
+    for fan, tab in zip(("vs_both", "vs_gone"), tabs, strict=True):
+        here.hub.disconnect(event_id, fan, tab)
+    pages = 0
+    while await present(redis, event_id) == 2:
+        await turn_page(redis, event_id)
+        for room in (here, here, there):  # turns it, report
+            await round_of(room, event_id)
+        pages += 1
+        assert pages < 10
+    assert pages > len(keys.PAGES), "pages last the grace together, and none of them less"
+    standing = await here.where(event_id, "vs_gone")
+    assert (standing.kind, standing.number) == ("waiting", 2), "away, with the place kept"
+    await here.state(event_id, "vs_gone")  # a poll, without a socket
+    await round_of(here, event_id)
+    assert await present(redis, event_id) == 2
+
+
+async def test_fans_of_a_node_that_died_are_away_after_the_grace_and_lose_nothing(
+    make_node, make_sale, redis, live
+):
+    event_id = await make_sale(mode="on", max_active=0)
+    dies, stays = make_node(), make_node()
+    for n in range(5):
+        await dies.join(event_id, f"vs_{n}")
+        await open_tab(dies, live, event_id, f"vs_{n}")
+    await stays.join(event_id, "vs_behind")
+    await open_tab(stays, live, event_id, "vs_behind")
+    await round_of(dies, event_id)
+    for _ in range(6):
+        await turn_page(redis, event_id)
+        await round_of(stays, event_id)
+    assert await present(redis, event_id) == 1
+    assert (await stays.state(event_id, "vs_behind"))["rank"] == 1
+    await open_tab(stays, live, event_id, "vs_3")
+    for _ in range(2):
+        await round_of(stays, event_id)
+    assert (await stays.state(event_id, "vs_3"))["place"] == 4
+    assert (await stays.state(event_id, "vs_behind"))["rank"] == 2
+
+
+async def test_a_storm_of_joins_loses_nobody_and_counts_nobody_twice(make_node, make_sale, redis):
+    """Two nodes, many tabs, half of the fans twice: one place each, in a row."""
+    event_id = await make_sale(mode="on", max_active=0)
+    nodes, fans = [make_node(), make_node()], 2_000
+    fast = [f"vs_{n % fans}" for n in range(fans * 3 // 2)]
+    for room in nodes:
+        await room.hub.view(event_id)
+    before = await commands(redis)
+    said = await asyncio.gather(*(nodes[n % 2].join(event_id, fan) for n, fan in enumerate(fast)))
+    places = {}
+    for fan, answer in zip(fast, said, strict=True):
+        assert places.setdefault(fan, answer["place"]) == answer["place"]
+    assert sorted(places.values()) == list(range(1, fans + 1))
+    assert await redis.zcard(keys.key(event_id, "queue")) == fans
+    assert await commands(redis) - before < fans / 20, "joins of one moment share a round trip"
