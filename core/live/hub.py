@@ -170,7 +170,7 @@ class Hub:
             self._work.clear()
             began_s = self.now_s()
             wrote_s = await self.flush()
-            self.tick_s = min(max(TICK_S, 2 * wrote_s), MAX_TICK_S)
+            self.tick_s = stretched(wrote_s)
             await asyncio.sleep(max(0.0, began_s + self.tick_s - self.now_s()))
 
     async def flush(self) -> float:
@@ -284,13 +284,13 @@ class Hub:
 
     def sweep(self, now_s: float) -> None:
         """End those whose socket has been full for too long, cut off those who linger."""
+        for connection, until_s in list(self._leaving.items()):
+            if now_s >= until_s:
+                connection.abort()
         for connection, since_s in list(self._full.items()):
             if now_s - since_s >= MAX_FULL_S:
                 self.metrics.evicted += 1
                 connection.close(TOO_SLOW)
-        for connection, until_s in list(self._leaving.items()):
-            if now_s >= until_s:
-                connection.abort()
 
     # -- the end ------------------------------------------------------------------------------
 
@@ -324,6 +324,14 @@ class Hub:
                 await self.drained()
         for connection in self.connections():
             connection.abort()
+
+
+def stretched(wrote_s: float) -> float:
+    """How far the next tick is from the start of one that wrote for so long, s.
+
+    Writing takes at most half of the time, until MAX_TICK_S: later than that nobody is told.
+    """
+    return min(max(TICK_S, 2 * wrote_s), MAX_TICK_S)
 
 
 def _slices(items: list[Item], size: int = SLICE) -> Iterator[list[Item]]:

@@ -1,5 +1,6 @@
 """A channel's one law: frames after a position, or a snapshot; never a gap."""
 
+import contextlib
 from itertools import pairwise
 
 import pytest
@@ -148,12 +149,37 @@ async def test_what_is_published_while_a_tick_writes_comes_with_the_next(hub):
     writing = hub.flush()
     writing.send(None)  # up to where other tasks may run
     channel.publish(2, b"b")
-    with pytest.raises(StopIteration):
-        writing.send(None)
+    finish(writing)
     assert await reader.next() == b"a"
     reader.connection.resume_writing()
     await hub.flush()
     assert await reader.next() == b"b"
+
+
+async def test_a_late_member_that_was_written_more_than_the_others_is_not_written_it_again(hub):
+    channel = Channel(4)
+    ahead = Pulled.reader(hub, channel, 0)
+    await hub.flush()
+    late = Pulled.reader(hub, channel, 0)
+    channel.publish(1, b"a")
+    writing = hub.flush()
+    writing.send(None)  # those at the head have `a`
+    channel.publish(2, b"b")
+    finish(writing)
+    assert await ahead.next() == b"a"
+    assert await late.next() == b"ab"
+    for reader in (ahead, late):
+        reader.connection.resume_writing()
+    channel.publish(3, b"c")
+    await hub.flush()
+    assert await ahead.next() == b"bc"
+    assert await late.next() == b"c"
+
+
+def finish(coroutine):
+    with contextlib.suppress(StopIteration):
+        while True:
+            coroutine.send(None)
 
 
 async def test_members_are_counted_until_they_are_gone(hub):

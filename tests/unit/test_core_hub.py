@@ -1,0 +1,114 @@
+"""The hub: its pace, what it counts, whom it sends away."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, generate_latest
+
+from core.live import websocket
+from core.live.channel import Channel
+from core.live.hub import BEAT_EVERY_S, MAX_FULL_S, MAX_TICK_S, TICK_S, Hub, stretched
+from tests.live_clients import Pulled
+
+
+@pytest.fixture
+def hub():
+    """One whose ticks are the test's own: `flush`."""
+    return Hub()
+
+
+@given(st.floats(0, 100))
+def test_writing_takes_at_most_half_of_the_time_unless_fans_would_wait_too_long(wrote_s):
+    tick_s = stretched(wrote_s)
+    assert TICK_S <= tick_s <= MAX_TICK_S
+    assert wrote_s <= tick_s / 2 or tick_s == MAX_TICK_S
+    assert tick_s == TICK_S or tick_s <= 2 * wrote_s, "and is no slower than it must be"
+
+
+async def test_the_time_that_writing_took_is_what_stretches_the_tick(hub, monkeypatch):
+    channel = Channel(4)
+    for _ in range(3):
+        Pulled.reader(hub, channel, 0)
+    await hub.flush()
+    clock = iter(range(100))
+    monkeypatch.setattr("core.live.hub.time.perf_counter", lambda: float(next(clock)))
+    channel.publish(1, b"a")
+    assert await hub.flush() == 1.0
+
+
+async def test_clients_that_take_nothing_are_told_to_come_back_and_then_cut_off(hub):
+    full, fine = Pulled.socket(hub), Pulled.socket(hub)
+    for client in (full, fine):
+        client.connection.send(b"x")
+    await hub.flush()
+    await fine.next()
+    fine.connection.resume_writing()
+    hub.sweep(hub.now_s() + MAX_FULL_S - 1)
+    assert hub.metrics.evicted == 0
+    hub.sweep(hub.now_s() + MAX_FULL_S + 1)
+    assert hub.metrics.evicted == 1
+    assert await full.next() == b"x" + websocket.close(websocket.TOO_SLOW)
+    hub.sweep(hub.now_s() + MAX_FULL_S)
+    assert full.transport.is_closing()
+    assert not fine.transport.is_closing()
+
+
+async def test_nothing_more_is_written_to_a_client_that_was_said_goodbye(hub):
+    channel = Channel(4)
+    client = Pulled.socket(hub)
+    hub.join(client.connection, channel, 0)
+    client.connection.close(websocket.COME_BACK)
+    client.connection.send(b"late")
+    channel.publish(1, b"later")
+    await hub.flush()
+    for bucket in hub._wheel:
+        await hub._beat(bucket)
+    assert await client.next() == websocket.close(websocket.COME_BACK)
+    assert channel.members == 0
+
+
+async def test_only_those_who_heard_nothing_are_sent_a_sign_of_life(hub):
+    busy = Channel(4)
+    heard, quiet = Pulled.reader(hub, busy, 0), Pulled.socket(hub)
+    await hub.flush()
+    busy.publish(1, b"news")
+    await hub.flush()
+    assert await heard.next() == b"news"
+    heard.connection.resume_writing()
+    for bucket in hub._wheel:
+        await hub._beat(bucket)
+    assert await quiet.next() == websocket.BEAT
+    assert heard.connection.out is not None, "nothing was written to it"
+
+
+async def test_clients_are_spread_over_the_wheel(hub):
+    for _ in range(3 * BEAT_EVERY_S):
+        Pulled.socket(hub)
+    assert {len(bucket) for bucket in hub._wheel} == {3}
+
+
+async def test_metrics_say_who_is_there_and_what_went_out(hub):
+    channel = Channel(4)
+    Pulled.socket(hub)
+    reader, gone = Pulled.reader(hub, channel, 0), Pulled.reader(hub, channel, 0)
+    gone.connection.connection_lost(None)
+    await hub.flush()
+    channel.publish(1, b"four")
+    await hub.flush()
+    assert await reader.next() == b"four"
+    registry = CollectorRegistry()
+    registry.register(hub.metrics)
+    said = generate_latest(registry).decode().splitlines()
+    for line in (
+        'onsale_live_connections{kind="sse"} 1.0',
+        'onsale_live_connections{kind="websocket"} 1.0',
+        'onsale_live_connections_opened_total{kind="sse"} 2.0',
+        "onsale_live_messages_total 1.0",
+        "onsale_live_bytes_total 4.0",
+        "onsale_live_skipped_total 0.0",
+        "onsale_live_evicted_total 0.0",
+        'onsale_live_recoveries_total{source="snapshot"} 0.0',
+        "onsale_live_tick_seconds_count 2.0",
+        "onsale_live_lag_seconds_count 1.0",
+    ):
+        assert line in said
