@@ -138,6 +138,7 @@ def _build(
         booking=checkout.web.own_booking,
         require_operator=admin.require_operator,
         room=room,
+        shops=shops,
         require_join=limits.require,
         secure=secure,
         demo=settings.demo,

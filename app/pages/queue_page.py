@@ -20,6 +20,7 @@ from app.pages.forms import read_form
 from app.pages.language import Language, language_of
 from app.pages.queue_view import queue_view
 from app.pages.render import NO_STORE, page
+from app.pages.returns import PARAMETER, Returns
 from core.errors import BadRequest, StoreUnavailable
 from core.visitor import visitor_of
 from waiting_room.errors import NotCalled, NotOpen
@@ -42,7 +43,9 @@ class QueuePage:
         common: Callable[[Event, Language], dict[str, Any]],
         wanted: Callable[[Request], Awaitable[Event]],
         require_join: RequireJoin,
+        returns: Returns,
     ) -> None:
+        self._returns = returns
         self._room, self._common, self._wanted = room, common, wanted
         self._require_join = require_join
 
@@ -51,6 +54,8 @@ class QueuePage:
 
     async def show(self, request: Request) -> Response:
         event, words = await self._wanted(request), language_of(request)
+        if PARAMETER in request.query_params:
+            return await self._returns.remember(request, event.event_id)
         state, settings = await self._state(event.event_id, visitor_of(request))
         if state is not None and state["state"] == "admitted":
             return _to(event, "seats")

@@ -3,6 +3,7 @@
 GET /                                 search and events
 GET /e/{eventId}                      facts, prices, the one button
 GET, POST /e/{eventId}/queue          app/pages/queue_page.py
+GET /e/{eventId}/queue/return         app/pages/returns.py
 GET /e/{eventId}/seats                sets the visitor cookie
 GET /orders/{bookingId}               one's own only, else 404
 GET /orders/{bookingId}/calendar.ics
@@ -33,11 +34,13 @@ from app.pages.language import COOKIE, Language, language_of, languages_of
 from app.pages.orders import calendar, order_view
 from app.pages.queue_page import QueuePage, RequireJoin
 from app.pages.render import NO_STORE, page
+from app.pages.returns import Returns
 from app.pages.words import N_, Sale, Truth, truth
 from core.errors import AppError, BadRequest, NotFound
 from core.ids import EVENT_ID, is_id
 from core.visitor import known_visitor, visitor_of
 from waiting_room.service import WaitingRoom
+from waiting_room.shops.service import Shops
 
 CARDS = 12
 MAX_SALES = 100  # the console lists no more
@@ -87,6 +90,7 @@ class Pages:
         booking: Booking,
         require_operator: RequireOperator,
         room: WaitingRoom,
+        shops: Shops,
         require_join: RequireJoin,
         secure: bool,
         demo: bool = False,
@@ -95,13 +99,15 @@ class Pages:
         self._catalogue, self._numbers, self._free = catalogue, numbers, free
         self._booking, self._require_operator = booking, require_operator
         self._demo, self._crowd, self._secure = demo, crowd, secure
-        self._queue = QueuePage(room, self._common, self._wanted, require_join)
+        self._returns = Returns(shops, self._common, self._wanted, secure=secure)
+        self._queue = QueuePage(room, self._common, self._wanted, require_join, self._returns)
 
     def routes(self) -> list[Route]:
         return [
             Route("/", self.home),
             Route("/e/{event_id}", self.event),
             *self._queue.routes(),
+            *self._returns.routes(),
             Route("/e/{event_id}/seats", self.seats),
             Route("/orders/{booking_id}", self.order),
             Route("/orders/{booking_id}/calendar.ics", self.calendar),
@@ -139,6 +145,8 @@ class Pages:
     async def seats(self, request: Request) -> Response:
         event, words = await self._wanted(request), language_of(request)
         visitor_of(request)
+        if ahead := self._returns.ahead(request, event.event_id):
+            return ahead
         return page(request, "seats.html", **self._common(event, words), test_cards=TEST_CARDS)
 
     async def order(self, request: Request) -> Response:

@@ -17,7 +17,13 @@ PUBLIC = {
     *("/events/{event_id}/queue/leave", "/events/{event_id}/queue/socket"),
     *("/events/{event_id}/queue/return", "/admissions/exchange"),
     *("/events/{event_id}/plan", "/events/{event_id}/seats"),
-    *("/", "/e/{event_id}", "/e/{event_id}/queue", "/e/{event_id}/seats"),
+    *(
+        "/",
+        "/e/{event_id}",
+        "/e/{event_id}/queue",
+        "/e/{event_id}/queue/return",
+        "/e/{event_id}/seats",
+    ),
     *("/console/enter/{token}", "/language", "/static/{path:path}"),
 }
 OWN_PAGES = {"/orders/{booking_id}", "/orders/{booking_id}/calendar.ics"}
