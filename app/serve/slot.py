@@ -68,7 +68,7 @@ class Worker:
             async with asyncio.timeout(START_TIMEOUT_S):
                 await self._told_ready.wait()
         except TimeoutError:
-            log.error("worker %d is not ready after %.0f s", self.pid, START_TIMEOUT_S)  # noqa: TRY400
+            log.error("process %d is not ready after %.0f s", self.pid, START_TIMEOUT_S)  # noqa: TRY400
             self.kill()
         return not self.left.is_set()
 
@@ -79,7 +79,7 @@ class Worker:
             async with asyncio.timeout(within_s):
                 await self.ended.wait()
         except TimeoutError:
-            log.error("worker %d did not end within %.0f s: killed", self.pid, within_s)  # noqa: TRY400
+            log.error("process %d did not end within %.0f s: killed", self.pid, within_s)  # noqa: TRY400
             self.kill()
             await self.ended.wait()
 
@@ -171,6 +171,7 @@ class Slot:
         log.warning("worker %d %s and is replaced", self.number, worker.how_it_ended)
         await asyncio.sleep(policy.pause_s(self._deaths - 1))  # the first time at once
         await self.fill(serving=serving, complete=True)
+        log.warning("worker %d serves again", self.number)
 
     async def _try(self) -> bool:
         fresh = await self._spawn(self.number)

@@ -15,11 +15,12 @@ from tests.running import Onsale, client_of
 
 @pytest.fixture
 def onsale(tmp_path, redis_url, database_url, gateway_socket):
-    """With `own_stores`, it starts PostgreSQL and Valkey too. The rest are its settings."""
+    """With `own_stores`, it starts PostgreSQL and Valkey too. `env` is as it is, the rest are
+    its settings."""
     started = []
 
-    def start(*, workers=1, port=0, own_stores=False, **settings) -> Onsale:
-        env = {"ONSALE_DRAIN_S": "2", "ONSALE_DEMO": "0", "ONSALE_CROWD": "0"}
+    def start(*, workers=1, port=0, own_stores=False, env=None, **settings) -> Onsale:
+        env = {"ONSALE_DRAIN_S": "2", "ONSALE_DEMO": "0", "ONSALE_CROWD": "0", **(env or {})}
         if not own_stores:
             env |= {"REDIS_URL": redis_url, "DATABASE_URL": database_url}
             env |= {"ONSALE_GATEWAY_SOCKET": str(gateway_socket)}

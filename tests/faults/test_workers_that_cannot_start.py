@@ -1,0 +1,71 @@
+"""A worker that can't start: at first that is the end; later the others go on."""
+
+import os
+import signal
+
+import pytest
+
+from app.serve.policy import MAX_FAILED_STARTS
+from tests.running import alive, client_of, until
+
+WHY = "this worker has no luck today"
+# Python runs it before all else. What it stands for: a broken update, or a machine without memory.
+UNLUCKY = f"""
+import pathlib, sys
+if "app.serve.worker" in sys.orig_argv and pathlib.Path(__file__).with_name("unlucky").exists():
+    sys.exit("{WHY}")
+"""
+CANNOT_START = 1
+
+
+@pytest.fixture
+def luck(tmp_path):
+    """(environment, file): while the file exists, no worker starts."""
+    folder = tmp_path / "luck"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(UNLUCKY)
+    return {"PYTHONPATH": str(folder)}, folder / "unlucky"
+
+
+async def test_a_first_start_that_fails_says_why_and_ends_with_a_status(luck, onsale):
+    env, unlucky = luck
+    unlucky.touch()
+    server = onsale(workers=2, env=env)
+    assert await server.ends() == CANNOT_START
+    assert WHY in server.said()
+    assert "cannot start; it says why above" in server.said()
+
+
+async def test_a_restart_that_fails_leaves_the_workers_that_serve(luck, onsale):
+    env, unlucky = luck
+    server = onsale(workers=2, env=env)
+    before = server.workers()
+    unlucky.touch()
+    server.send(signal.SIGHUP)
+    await until(lambda: "restart given up" in server.said())
+    assert server.workers() == before
+    async with client_of(server.url) as client:
+        assert (await client.get("/health/ready")).status_code == 200
+
+
+async def test_with_no_worker_left_it_tries_again_and_then_frees_the_port(luck, onsale):
+    env, unlucky = luck
+    server = onsale(workers=2, env=env)
+    unlucky.touch()
+    for worker in server.workers():
+        os.kill(worker, signal.SIGKILL)
+    assert await server.ends() == CANNOT_START
+    assert server.said().count("before it served") >= MAX_FAILED_STARTS
+    assert not any(map(alive, server.workers()))
+
+
+async def test_a_worker_starts_once_it_can_while_the_other_serves(luck, onsale):
+    env, unlucky = luck
+    server = onsale(workers=2, env=env)
+    victim, other = server.workers()
+    unlucky.touch()
+    os.kill(victim, signal.SIGKILL)
+    await until(lambda: "next try in" in server.said())
+    unlucky.unlink()
+    await until(lambda: "serves again" in server.said())
+    assert other in server.workers()
