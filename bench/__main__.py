@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from bench import eta, queue, seats, simulate
+from bench import eta, queue, restart, seats, simulate
 from bench.benchmark import Benchmark
 from bench.live import command as live
 
@@ -19,6 +19,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *seats.BENCHMARKS,
     *queue.BENCHMARKS,
     *live.BENCHMARKS,
+    *restart.BENCHMARKS,
     *eta.BENCHMARKS,
     *simulate.BENCHMARKS,
 )

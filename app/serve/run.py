@@ -31,6 +31,7 @@ def serve(settings: Settings) -> int:
     """Runs until SIGINT or SIGTERM. Returns the exit code."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, leave)
+    sockets.allow_files(settings.max_connections)
     with contextlib.ExitStack() as stack:
         addresses = stack.enter_context(stores(settings))
         migrate(addresses.database_url)

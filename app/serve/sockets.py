@@ -10,12 +10,18 @@ leaves its queue to the next one; see supervisor.py.
 from __future__ import annotations
 
 import contextlib
+import logging
+import resource
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 from config.settings import BadSettings
 
+log = logging.getLogger(__name__)
+
+MAX_FILES = 131_072  # what we raise the soft limit to, if the hard one allows it
+SPARE_FILES = 200  # of a node, beside its clients: stores, logs, libraries
 BACKLOG = 4096  # connections that wait to be accepted; the kernel cuts it to net.core.somaxconn
 
 # Set on the listener, inherited by every connection it accepts (tcp(7)): no call for each.
@@ -64,6 +70,27 @@ def listen_inside(folder: Path, *, slots: int) -> Iterator[list[tuple[Path, sock
             listener.listen()
             made.append((path, listener))
         yield made
+
+
+def allow_files(max_connections: int) -> None:
+    """Raise the limit of open files, which is often 1,024 at first; children inherit it.
+
+    A connection beyond the limit would not be refused, but wait unseen in the kernel's queue.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
+    if soft == resource.RLIM_INFINITY:
+        return
+    if soft < wanted:
+        soft = wanted
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft < max_connections + SPARE_FILES:
+        log.warning(
+            "only %d open files are allowed, too few for ONSALE_MAX_CONNECTIONS=%d: raise the"
+            " hard limit (LimitNOFILE=, ulimits) or lower the setting",
+            soft,
+            max_connections,
+        )
 
 
 def _bound(host: str, port: int, *, shared: bool) -> socket.socket:

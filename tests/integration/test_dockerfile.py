@@ -183,3 +183,11 @@ def test_the_compose_file_sets_only_settings_that_there_are():
     used = set(re.findall(r"^ +(ONSALE_\w+):", text, re.MULTILINE))
     assert used
     assert used <= {f"ONSALE_{name.upper()}" for name in Settings.model_fields}
+
+
+def test_nginx_passes_requests_to_the_nodes_of_the_compose_file():
+    config = ROOT / "config"
+    nodes = re.findall(r"ipv4_address: (\S+) ", (config / "compose.yaml").read_text())
+    passed_to = re.findall(r"server (\S+):8000 ", (config / "nginx.conf").read_text())
+    assert len(nodes) == 2
+    assert nodes == passed_to

@@ -1,10 +1,11 @@
 """The listening sockets: what connections inherit, and who may share an address."""
 
+import resource
 import socket
 
 import pytest
 
-from app.serve.sockets import TCP_OPTIONS, listen
+from app.serve.sockets import MAX_FILES, TCP_OPTIONS, allow_files, listen
 from config.settings import BadSettings
 
 
@@ -45,6 +46,28 @@ def test_an_address_that_is_not_this_machines_is_told():
         listen("192.0.2.1", 0, slots=1),  # reserved for documentation, RFC 5737
     ):
         pass
+
+
+@pytest.fixture
+def file_limit():
+    """(soft, hard) of this process, put back after the test. A hard limit can't be raised again,
+    so that tests change the soft one alone."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    yield before
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_a_low_soft_limit_of_open_files_is_raised(file_limit, caplog):
+    _, hard = file_limit
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+    allow_files(1_000)
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (min(hard, MAX_FILES), hard)
+    assert not caplog.records
+
+
+def test_more_connections_than_files_is_said_at_the_start(file_limit, caplog):
+    allow_files(10_000_000)
+    assert "ONSALE_MAX_CONNECTIONS=10000000" in caplog.text
 
 
 def accept_all(listener: socket.socket) -> int:
