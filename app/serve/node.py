@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Sequence
@@ -32,6 +31,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.crew import Crew
 from app.main import Addresses, Node
 from app.secrets import secrets_of
+from app.serve.collector import spare_the_collector
+from app.serve.sockets import BACKLOG
 from config.settings import Settings
 from core.live import under_uvicorn
 from core.live.connection import MAX_MESSAGE_BYTES
@@ -40,7 +41,6 @@ GOODBYE_S = 5.0  # on top of the drain, for requests under way
 STOP_S = 5.0  # on top of both, for the services to stop; whoever supervises us kills then
 KEEP_ALIVE_S = 20  # longer than a proxy keeps idle connections, so that it closes first: nginx.conf
 POLL_S = 0.05
-YOUNG_OBJECTS = 20_000  # made and kept, before the collector looks at them; 700 by default
 
 
 def run(coroutine: Coroutine[object, object, None]) -> None:
@@ -90,7 +90,7 @@ class NodeServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        _spare_the_collector()
+        spare_the_collector()
         self._on_ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -113,17 +113,6 @@ class NodeServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _spare_the_collector() -> None:
-    """What is there at the start stays; to look through it again and again takes time from fans.
-
-    A connection of the hub is in no cycle, so that young objects may be many before it is worth
-    a look.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS)
-
-
 def server_config(node: Node, *, lifespan: Literal["on", "off"] = "on") -> uvicorn.Config:
     """How uvicorn serves a node. `lifespan` off: somebody else starts its services."""
     return uvicorn.Config(
@@ -138,6 +127,7 @@ def server_config(node: Node, *, lifespan: Literal["on", "off"] = "on") -> uvico
         ws_per_message_deflate=False,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=int(GOODBYE_S),
+        backlog=BACKLOG,  # uvicorn listens once more: without it, the queues are cut to 2,048
     )
 
 

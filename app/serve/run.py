@@ -40,7 +40,7 @@ def serve(settings: Settings) -> int:
         )
         if settings.gateway_socket is None:
             stack.enter_context(_gateway(settings.data_dir, addresses.gateway_socket))
-        url = settings.public_url or _url(listeners[0])
+        url = settings.public_url or _url(listeners[0][0])
         link = asyncio.run(_prepare(settings, addresses, url))
 
         def on_ready() -> None:
@@ -54,14 +54,14 @@ def serve(settings: Settings) -> int:
 def _run(
     settings: Settings,
     addresses: Addresses,
-    listeners: Sequence[socket.socket],
+    listeners: Sequence[Sequence[socket.socket]],
     on_ready: Callable[[], None],
 ) -> int:
     if settings.workers > 1:
         return Supervisor(_settled(settings, addresses, listeners), listeners).run(on_ready)
     node.end_on_hangup()
     node.run(
-        node.serve(settings, addresses, listeners, on_ready=on_ready, on_drain=lambda: None),
+        node.serve(settings, addresses, listeners[0], on_ready=on_ready, on_drain=lambda: None),
     )
     return 0
 
@@ -92,7 +92,7 @@ def stores(settings: Settings) -> Iterator[Addresses]:
 
 
 def _settled(
-    settings: Settings, addresses: Addresses, listeners: Sequence[socket.socket]
+    settings: Settings, addresses: Addresses, listeners: Sequence[Sequence[socket.socket]]
 ) -> Settings:
     """What a worker shall find in its environment: nothing that it would have to start itself."""
     settled = {
@@ -100,7 +100,7 @@ def _settled(
         "database_url": SecretStr(addresses.database_url),
         "gateway_socket": addresses.gateway_socket,
         "data_dir": settings.data_dir.absolute(),
-        "port": listeners[0].getsockname()[1],
+        "port": listeners[0][0].getsockname()[1],
     }
     return settings.model_copy(update=settled)
 

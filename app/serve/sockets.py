@@ -1,7 +1,7 @@
 """The sockets a node listens on.
 
-With several workers each has a socket of its own at the same address (SO_REUSEPORT): the kernel
-spreads connections over them as they come. Sharing one socket would not do. The kernel wakes
+Each worker has sockets of its own, all at the same address (SO_REUSEPORT): the kernel spreads
+connections over them as they come. Sharing one socket would not do. The kernel wakes
 whoever waits for it last, so one worker would end up with most of the connections, and here they
 live for hours. The supervisor makes the sockets and keeps them open, so that a worker that dies
 leaves its queue to the next one; see supervisor.py.
@@ -10,6 +10,7 @@ leaves its queue to the next one; see supervisor.py.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import resource
 import socket
@@ -23,6 +24,9 @@ log = logging.getLogger(__name__)
 MAX_FILES = 131_072  # what we raise the soft limit to, if the hard one allows it
 SPARE_FILES = 200  # of a node, beside its clients: stores, logs, libraries
 BACKLOG = 4096  # connections that wait to be accepted; the kernel cuts it to net.core.somaxconn
+# Sockets of one slot, each with such a queue. All clients of a node may come back in one moment,
+# three times as many as one queue holds; who finds it full tries again after 1, 3, 7, 15 s.
+QUEUES = 4
 
 # Set on the listener, inherited by every connection it accepts (tcp(7)): no call for each.
 TCP_OPTIONS = {
@@ -38,20 +42,21 @@ TCP_OPTIONS = {
 
 
 @contextlib.contextmanager
-def listen(host: str, port: int, *, slots: int) -> Iterator[list[socket.socket]]:
-    """One listening socket a slot, all at one address; port 0 finds a free one.
+def listen(host: str, port: int, *, slots: int) -> Iterator[list[list[socket.socket]]]:
+    """QUEUES listening sockets a slot, all at one address; port 0 finds a free one.
 
     Raises BadSettings, also when the port is taken by another server of ours.
     """
     with contextlib.ExitStack() as undo:
         try:
             # Alone at first: sockets that share an address would join another server's unasked.
-            made = [undo.enter_context(_bound(host, port, shared=False))]
-            if slots > 1:
-                port = made[0].getsockname()[1]
-                made.pop().close()
-                made = [undo.enter_context(_bound(host, port, shared=True)) for _ in range(slots)]
-            for listener in made:
+            with _bound(host, port, shared=False) as alone:
+                port = alone.getsockname()[1]
+            made = [
+                [undo.enter_context(_bound(host, port, shared=True)) for _ in range(QUEUES)]
+                for _ in range(slots)
+            ]
+            for listener in itertools.chain(*made):
                 listener.listen(BACKLOG)
         except OSError as exc:
             why = exc.strerror or exc

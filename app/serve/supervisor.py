@@ -1,12 +1,12 @@
 """`onsale serve --workers N`: nodes in processes of their own, and who keeps them running.
 
-Every slot has a listening socket of its own, which the supervisor makes and keeps. A worker
-inherits it, and so the queue of connections outlives the worker:
+Every slot has listening sockets of its own, which the supervisor makes and keeps. A worker
+inherits them, and so their queues of connections outlive the worker:
 
 - when a worker dies, also by `kill -9`, what comes to its slot waits for the next worker instead
   of being refused. Where a dying process holds the only copy, the kernel resets what waits there
   (unless net.ipv4.tcp_migrate_req is set);
-- on SIGHUP the next worker accepts from the same queue before the old one stops. One slot after
+- on SIGHUP the next worker accepts from the same queues before the old one stops. One slot after
   another, so that the machine never carries more than one worker too many.
 
 The supervisor serves nobody and does little, so that there is little to die of. Workers end when
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import signal
 import socket
@@ -40,7 +41,7 @@ CANNOT_START = 1
 class Supervisor:
     """`settings` are the workers' own, with every address settled; see run.py."""
 
-    def __init__(self, settings: Settings, listeners: Sequence[socket.socket]) -> None:
+    def __init__(self, settings: Settings, listeners: Sequence[Sequence[socket.socket]]) -> None:
         self._settings, self._listeners = settings, listeners
         self._stop_within_s = settings.drain_s + GOODBYE_S + STOP_S
         self._inner: list[tuple[Path, socket.socket]] = []
@@ -102,17 +103,18 @@ class Supervisor:
                 log.warning("all workers restarted in %.1f s", time.monotonic() - started_s)
 
     async def _spawn(self, number: int) -> Worker:
-        (_, inner), listener = self._inner[number], self._listeners[number]
         paths = [str(path) for path, _ in self._inner]
-        fds = [listener.fileno(), inner.fileno()]
-        command = children.command("app.serve.worker", str(number), *paths, *map(str, fds))
-        worker = await Worker.spawn(command, for_children(self._settings), fds)
+        inner = self._inner[number][1].fileno()
+        outer = [listener.fileno() for listener in self._listeners[number]]
+        sockets_given = (",".join(map(str, outer)), str(inner))
+        command = children.command("app.serve.worker", str(number), *paths, *sockets_given)
+        worker = await Worker.spawn(command, for_children(self._settings), [*outer, inner])
         self._workers.add(worker)
         return worker
 
     async def _stop(self) -> None:
         """All at once. Our own copies of the sockets first, or newcomers would wait for nobody."""
-        for listener in (*self._listeners, *(inner for _, inner in self._inner)):
+        for listener in itertools.chain(*self._listeners, (inner for _, inner in self._inner)):
             listener.close()
         await asyncio.gather(*(worker.stop(self._stop_within_s) for worker in self._workers))
 

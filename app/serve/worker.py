@@ -1,9 +1,9 @@
 """A worker: the process of one node under a supervisor. Run by it, see supervisor.py.
 
-    python -m app.serve.worker NUMBER PATH … LISTENER INNER STATUS
+    python -m app.serve.worker NUMBER PATH … LISTENER,… INNER STATUS
 
 PATH …: where the workers listen for each other, in the order of their numbers, this one too.
-LISTENER, INNER, STATUS: inherited file descriptors, of the socket for everybody, of the one for
+LISTENER …, INNER, STATUS: inherited file descriptors, of the sockets for everybody, of the one for
 the other workers, and of the pipe on which it tells the supervisor how far it is.
 """
 
@@ -30,7 +30,7 @@ CANNOT_START = 1
 
 
 def main(arguments: Sequence[str]) -> int:
-    number, *paths, listener, inner, status = arguments
+    number, *paths, listeners, inner, status = arguments
     crew = Crew(int(number), tuple(map(Path, paths)))
     for told in (signal.SIGINT, signal.SIGTERM):
         signal.signal(told, leave)
@@ -43,16 +43,14 @@ def main(arguments: Sequence[str]) -> int:
             os.write(int(status), line)
 
     try:
-        with (
-            stores(settings) as addresses,
-            socket.socket(fileno=int(listener)) as ours,
-            socket.socket(fileno=int(inner)) as among_us,
-        ):
+        with stores(settings) as addresses, contextlib.ExitStack() as inherited:
+            fds = map(int, (*listeners.split(","), inner))
+            ours = [inherited.enter_context(socket.socket(fileno=fd)) for fd in fds]
             node.run(
                 node.serve(
                     settings,
                     addresses,
-                    [ours, among_us],
+                    ours,
                     on_ready=lambda: say(READY),
                     on_drain=lambda: say(DRAINING),
                     crew=crew,

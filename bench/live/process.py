@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import socket
 import sys
 from dataclasses import dataclass
@@ -11,7 +10,8 @@ from typing import Any, Self
 import uvicorn
 from starlette.applications import Starlette
 
-BACKLOG = 4096
+from app.serve.collector import spare_the_collector
+from app.serve.sockets import BACKLOG, allow_files, listen
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,15 @@ class Arguments:
         return cls(*map(int, sys.argv[1:4]))
 
 
+class _Server(uvicorn.Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        spare_the_collector()
+
+
 def serve(app: Starlette, port: int, **options: Any) -> None:
     """Until SIGTERM."""
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    allow_files(0)
     settings: dict[str, Any] = {
         "http": "httptools",
         "ws": "websockets-sansio",
@@ -38,7 +43,8 @@ def serve(app: Starlette, port: int, **options: Any) -> None:
         "access_log": False,
         "ws_per_message_deflate": False,
         "timeout_graceful_shutdown": 1,
+        "backlog": BACKLOG,
         **options,
     }
-    with socket.create_server(("127.0.0.1", port), backlog=BACKLOG) as listener:
-        uvicorn.Server(uvicorn.Config(app, **settings)).run(sockets=[listener])
+    with listen("127.0.0.1", port, slots=1) as (queues,):
+        _Server(uvicorn.Config(app, **settings)).run(sockets=queues)

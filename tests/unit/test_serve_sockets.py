@@ -1,32 +1,37 @@
 """The listening sockets: what connections inherit, and who may share an address."""
 
+import itertools
 import resource
+import select
 import socket
 
 import pytest
 
-from app.serve.sockets import MAX_FILES, TCP_OPTIONS, allow_files, listen
+from app.serve.sockets import MAX_FILES, QUEUES, TCP_OPTIONS, allow_files, listen
 from config.settings import BadSettings
 
 
 def test_an_accepted_connection_inherits_what_was_set_on_the_listener():
-    with listen("127.0.0.1", 0, slots=1) as (listener,):
-        with socket.create_connection(listener.getsockname()) as client:
+    with listen("127.0.0.1", 0, slots=1) as (queues,):
+        with socket.create_connection(queues[0].getsockname()) as client:
             client.sendall(b"x")  # before its first byte nobody hears of it
-            accepted, _ = listener.accept()
+            reached, _, _ = select.select(queues, [], [], 5)
+            accepted, _ = reached[0].accept()
         with accepted:
             timeout = accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
             assert timeout == TCP_OPTIONS["TCP_USER_TIMEOUT"]
 
 
-def test_slots_share_one_address_and_connections_come_to_each():
-    with listen("127.0.0.1", 0, slots=3) as listeners:
-        (address,) = {listener.getsockname() for listener in listeners}
-        clients = [socket.create_connection(address) for _ in range(120)]
+def test_all_queues_of_all_slots_share_one_address_and_connections_come_to_each():
+    with listen("127.0.0.1", 0, slots=3) as slots:
+        queues = list(itertools.chain(*slots))
+        (address,) = {queue.getsockname() for queue in queues}
+        clients = [socket.create_connection(address) for _ in range(300)]
         for client in clients:
             client.sendall(b"x")
         try:
-            assert min(map(accept_all, listeners)) > 0
+            assert len(queues) == 3 * QUEUES
+            assert min(map(accept_all, queues)) > 0
         finally:
             for client in clients:
                 client.close()
@@ -35,7 +40,7 @@ def test_slots_share_one_address_and_connections_come_to_each():
 @pytest.mark.parametrize("slots", [1, 2])
 def test_no_slot_joins_the_sockets_of_another_server(slots):
     with listen("127.0.0.1", 0, slots=2) as (first, _):
-        port = first.getsockname()[1]
+        port = first[0].getsockname()[1]
         with pytest.raises(BadSettings, match="in use"), listen("127.0.0.1", port, slots=slots):
             pass
 
