@@ -61,21 +61,6 @@ TEST_CARDS = (
     ("tok_unsure", N_("Unsure"), N_("pays, but does not answer")),
     ("tok_unsure_declined", N_("Unsure, declined"), N_("declines, without an answer")),
 )
-NUMBERS = (
-    ("present", "Present"),
-    ("waiting", "Waiting"),
-    ("called", "Called"),
-    ("active", "Inside / cap"),
-    ("calledLastMinute", "Let in a minute / pace"),
-    ("lapsed", "No-shows"),
-    ("held", "Held"),
-    ("sold", "Sold / seats"),
-)
-CHARTS = (
-    ("queue", "waiting", "inside"),
-    ("admitted", "let in a minute", "pace"),
-    ("seats", "sold", "held"),
-)
 
 
 class Pages:
@@ -171,7 +156,7 @@ class Pages:
         words = language_of(request)
         common = self._common(event, words) if event else {"event": None}
         rows = [_event_view(sale, words) for sale in sales]
-        return page(request, "console.html", **common, sales=rows, numbers=NUMBERS, charts=CHARTS)
+        return page(request, "console.html", **common, sales=rows)
 
     async def language(self, request: Request) -> Response:
         """A language the server does not speak changes nothing."""

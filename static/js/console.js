@@ -1,39 +1,38 @@
 // One sale in front of its operator: numbers each second, charts, and controls that say beforehand
 // what they will do. A change names the version it was made on; if another operator was faster,
 // the new values are shown instead of being overwritten.
-import { Chart } from "./lib/chart.js";
 import { call } from "./lib/api.js";
-import { $, $$, element, say, toast } from "./lib/page.js";
-import { Backoff, sleep } from "./lib/retry.js";
-import { number, timeOfDay } from "./lib/words.js";
+import { $, $$, say as write, toast } from "./lib/page.js";
+import { showAudit } from "./console/audit.js";
+import { confirmed } from "./console/confirm.js";
+import { Feed } from "./console/feed.js";
+import { showNumbers } from "./console/strip.js";
+import { ACTS, OFF, outlook, REVOKE, say, shown } from "./console/words.js";
 
 const admin = `/admin/events/${document.body.dataset.event}`;
-const LOOK_MS = 1_000, AUDIT_EVERY = 5;
-const CHARTS = { queue: ["waiting", "active"], admitted: ["calledLastMinute", "perMinute"], seats: ["sold", "held"] };
-const charts = new Map($$("[data-chart]").map((part) => [part.dataset.chart, new Chart($(".plot", part))]));
-let room = null, numbers = null;
+const AUDIT_EVERY = 5; // numbers between two looks at what others did
+const PREVIEW_EVERY = 10; // numbers, while a change is being considered
+const PREVIEW_AFTER_MS = 350;
+const FAN_ID = /^[a-z]{2}_[a-z0-9_]{1,40}$/, PLACE = /^[1-9]\d{0,11}$/;
+const forms = $$("[data-change]"), timers = new Map();
+let room = null, numbers = null, heard = 0;
 
-for (const form of $$("[data-change]")) {
-  form.onsubmit = (event) => { event.preventDefault(); change(form); };
+for (const form of forms) {
+  form.onsubmit = (event) => { event.preventDefault(); change(form, wanted(form)); };
   form.oninput = () => preview(form);
 }
-follow();
+for (const form of $$("[data-act]")) form.onsubmit = (event) => { event.preventDefault(); act(form, ACTS[form.dataset.act]); };
+$("#undo").onclick = undo;
+$("#skip").onsubmit = (event) => { event.preventDefault(); skip(event.target); };
+$("#revoke").onsubmit = (event) => { event.preventDefault(); revoke(event.target); };
+new Feed(admin, hear, (words) => write($("#link"), words));
 
-async function follow() {
-  const backoff = new Backoff();
-  for (let round = 0; ; round++) {
-    try {
-      showNumbers(await call("GET", `${admin}/numbers`));
-      if (round % AUDIT_EVERY === 0) await refresh();
-      backoff.reset();
-      say($("#link"), "live");
-      await sleep(LOOK_MS);
-    } catch (problem) {
-      if (problem.code === "not_operator") return say($("#link"), "The session has ended. Open a new console link.");
-      say($("#link"), `not live: ${problem.message}`);
-      await sleep(Math.min(5_000, backoff.next(problem.retryAfterMs ?? 0)));
-    }
-  }
+function hear(seen) {
+  const differs = room && ["mode", "perMinute", "maxActive", "intake", "stopped"].some((name) => seen[name] !== room[name]);
+  numbers = seen;
+  showNumbers(seen, room);
+  if (heard % PREVIEW_EVERY === 0 && room) forms.filter((form) => dirty(form)).forEach(ask);
+  if (heard++ % AUDIT_EVERY === 0 || differs) refresh().catch(() => {}); // the feed says what is wrong
 }
 
 async function refresh() {
@@ -41,79 +40,164 @@ async function refresh() {
   showAudit(await call("GET", `${admin}/audit`));
 }
 
-function showNumbers(seen) {
-  numbers = seen;
-  const words = {
-    present: `${number(seen.present)}`, waiting: number(seen.waiting), called: number(seen.called),
-    active: `${number(seen.active)} / ${number(seen.maxActive)}`, calledLastMinute: `${number(seen.calledLastMinute)} / ${number(seen.perMinute)}`,
-    lapsed: number(seen.lapsed), held: number(seen.held + (seen.claimed ?? 0)),
-    sold: `${number(seen.sold)} / ${number(seen.seats)}`,
-  };
-  for (const tile of $$("[data-number]")) say($("dd", tile), words[tile.dataset.number]);
-  $('[data-number="active"]').classList.toggle("over", seen.active + seen.called > seen.maxActive);
-  for (const [name, [a, b]] of Object.entries(CHARTS)) charts.get(name)?.add(seen[a], seen[b]);
-  if (room && (room.mode !== seen.mode || room.perMinute !== seen.perMinute || room.paused !== seen.paused)) refresh().catch(() => {});
-  $$("[data-change]").forEach(preview);
-}
-
+// Fields that the operator is changing keep what was typed; the others show the values of now.
 function showRoom(seen) {
-  const newer = room === null || room.version !== seen.version;
+  const before = room;
   room = seen;
-  if (newer) for (const name of ["perMinute", "maxActive", "mode"]) $(`#${name}`).value = seen[name];
-  $("#paused").hidden = !seen.paused;
-  say($("#paused"), seen.paused ? `Calling is paused. Fans read: "${seen.pauseReason || "The organiser has paused it."}"` : "");
-  const button = $('[data-change="paused"] button');
-  say(button, seen.paused ? "Resume calling" : "Pause calling");
-  button.classList.toggle("danger", !seen.paused);
-  button.classList.toggle("strong", seen.paused);
-  $("#pauseReason").disabled = seen.paused;
-  $$("[data-change]").forEach(preview);
-}
-
-function wanted(form) {
-  const name = form.dataset.change;
-  if (name === "paused") return room.paused ? { paused: false } : { paused: true, pauseReason: $("#pauseReason").value };
-  return { [name]: name === "mode" ? $("#mode").value : Number($(`#${name}`).value) };
-}
-
-async function change(form) {
-  if (!room) return;
-  const button = $("button", form);
-  button.disabled = true;
-  try {
-    showRoom(await call("PATCH", `${admin}/admission`, { body: wanted(form), headers: { "If-Match": `"${room.version}"` } }));
-    toast("Done. All nodes use it within a second.");
-    showAudit(await call("GET", `${admin}/audit`));
-  } catch (problem) {
-    if (problem.code === "changed") await refresh();
-    toast(problem.code === "changed" ? "Somebody changed the sale meanwhile. These are the new values: look, then try again." : problem.message);
-  } finally {
-    button.disabled = false;
+  for (const form of forms) {
+    if (before && before.version === seen.version) continue;
+    if (!before || !dirty(form, before)) fill(form);
+    note(form);
+  }
+  for (const form of $$("[data-act]")) {
+    const doing = ACTS[form.dataset.act], on = doing.on(seen), button = $("button", form);
+    write(button, on ? doing.undo : doing.button);
+    button.classList.toggle("danger", !on);
+    button.classList.toggle("strong", on);
   }
 }
 
+function field(form) {
+  return $("input, select, textarea", form);
+}
+
+function fill(form) {
+  const name = form.dataset.change, input = field(form);
+  if (name === "paused") {
+    const button = $("button", form);
+    write(button, room.paused ? say.resume : say.pause);
+    button.classList.toggle("strong", room.paused);
+    input.value = room.pauseReason;
+    input.disabled = room.paused;
+  } else if (name === "opensAt") {
+    input.value = local(room.opensAt);
+  } else {
+    input.value = form.dataset.factor ? room[name] / Number(form.dataset.factor) : room[name];
+  }
+}
+
+// YYYY-MM-DDThh:mm:ss in the operator's zone, as the field wants it.
+function local(ms) {
+  return new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+}
+
+function wanted(form) {
+  const name = form.dataset.change, value = field(form).value;
+  if (name === "paused") return room?.paused ? { paused: false } : { paused: true, pauseReason: value.trim() };
+  if (name === "opensAt") return { opensAt: new Date(value).getTime() };
+  if (form.dataset.factor) return { [name]: Math.round(Number(value) * Number(form.dataset.factor)) };
+  return { [name]: value.trim() };
+}
+
+function dirty(form, than = room) {
+  const name = form.dataset.change;
+  if (name === "paused") return false;
+  if (name === "opensAt") return field(form).value !== local(than.opensAt);
+  return JSON.stringify(wanted(form)[name]) !== JSON.stringify(than[name]);
+}
+
+// Beside each button: the value of now, or what the change would do, as the server reckons it.
+function note(form) {
+  mark(form);
+  const name = form.dataset.change, target = $("[data-preview]", form);
+  if (name === "message") write(target, room.message ? "" : "Nothing is shown now.");
+  else if (name === "paused") preview(form);
+  else if (!dirty(form)) write(target, say.asNow(shown(name, room[name])));
+  else preview(form);
+}
+
+// The button of what was changed is the next step, and the only strong one.
+function mark(form) {
+  if (form.dataset.change !== "paused") $("button", form).classList.toggle("strong", dirty(form));
+}
+
 function preview(form) {
-  if (!room || !numbers) return;
-  const want = wanted(form), waiting = numbers.waiting;
-  const minutes = (pace) => (pace > 0 ? `the ${number(waiting)} waiting need about ${number(Math.ceil(waiting / pace))} min` : "nobody is let in");
-  const inside = numbers.active + numbers.called;
-  const words = {
-    perMinute: () => (want.perMinute === room.perMinute ? `Now ${number(room.perMinute)}: ${minutes(room.perMinute)}.` : `From ${number(room.perMinute)} to ${number(want.perMinute)}: ${minutes(want.perMinute)}.`),
-    maxActive: () => (want.maxActive < inside ? `${number(inside)} are called or inside. Nobody is sent out; calling waits until ${number(inside - want.maxActive)} have left.` : `Room for ${number(want.maxActive - inside)} more at once.`),
-    mode: () => (want.mode === room.mode ? `Now ${room.mode}.` : want.mode === "off" ? `The ${number(waiting)} waiting can go straight in.` : `From ${room.mode} to ${want.mode}.`),
-    paused: () => (room.paused ? "Calling starts again at the set pace." : `${number(waiting)} waiting fans keep their places and read the reason.`),
-  };
-  say($("[data-preview]", form), words[form.dataset.change]());
+  if (room) mark(form);
+  clearTimeout(timers.get(form));
+  timers.set(form, setTimeout(() => ask(form), PREVIEW_AFTER_MS));
 }
 
-function showAudit(rows) {
-  const list = Array.isArray(rows) ? rows : rows.audit ?? [];
-  $(".audit tbody").replaceChildren(...list.map((row) => element("tr", {}, ...cells(row))));
+async function ask(form) {
+  const target = $("[data-preview]", form), name = form.dataset.change;
+  if (!room || name === "message" || !form.checkValidity()) return;
+  if (name !== "paused" && !dirty(form)) return write(target, say.asNow(shown(name, room[name])));
+  const inside = numbers ? numbers.called + numbers.active : 0, change = wanted(form);
+  try {
+    const words = outlook(await call("POST", `${admin}/admission/preview`, { body: change }));
+    write(target, (change.maxActive < inside ? say.inside(inside) : "") + words);
+  } catch (problem) {
+    write(target, problem.message);
+  }
 }
 
-function cells({ at, who, action, before, after }) {
-  const keys = [...new Set([...Object.keys(before ?? {}), ...Object.keys(after ?? {})])];
-  const differs = keys.filter((key) => JSON.stringify(before?.[key]) !== JSON.stringify(after?.[key]) && key !== "version");
-  const change = differs.map((key) => `${key}: ${before?.[key] ?? "–"} → ${after?.[key] ?? "–"}`).join(", ");
-  return [timeOfDay(at), who, action, change].map((textContent) => element("td", { textContent }));
+async function change(form, settings) {
+  if (!room || !form.reportValidity()) return;
+  if (settings.mode && settings.mode === form.dataset.grave && settings.mode !== room.mode && numbers?.waiting) {
+    if (!await confirmed({ ...OFF, text: OFF.text(numbers.waiting) })) return;
+  }
+  await send(form, () => call("PATCH", `${admin}/admission`, { body: settings, headers: match() }));
+  fill(form);
+  note(form);
+}
+
+async function act(form, doing) {
+  if (!room) return;
+  const on = doing.on(room);
+  if (!on && !await confirmed(doing)) return;
+  await send(form, () => call("PATCH", `${admin}/admission`, { body: on ? doing.back : doing.change, headers: match() }));
+}
+
+async function undo() {
+  if (room) await send($("#undo").parentElement, () => call("POST", `${admin}/admission/undo`, { body: {}, headers: match() }));
+}
+
+function match() {
+  return { "If-Match": `"${room.version}"` };
+}
+
+async function send(part, work) {
+  const button = $("button", part);
+  button.disabled = true;
+  try {
+    showRoom(await work());
+    toast(say.done);
+  } catch (problem) {
+    toast(problem.code === "changed" ? say.changed : problem.message);
+  } finally {
+    button.disabled = false;
+    await refresh().catch(() => {});
+  }
+}
+
+function fanIn(form) {
+  const text = form.elements.fan.value.trim().replaceAll(",", "");
+  if (PLACE.test(text)) return { place: Number(text) };
+  if (FAN_ID.test(text)) return { subject: text };
+  toast(say.notAFan);
+  return null;
+}
+
+async function skip(form) {
+  const fan = fanIn(form);
+  if (fan) await one(form, async () => toast(say.called(await call("POST", `${admin}/skip`, { body: fan }))));
+}
+
+async function revoke(form) {
+  const fan = fanIn(form), reason = form.elements.reason.value.trim();
+  if (!fan || !reason || !await confirmed(REVOKE)) return;
+  await one(form, async () => toast(say.revoked(await call("POST", `${admin}/revoke`, { body: { ...fan, reason } }))));
+}
+
+async function one(form, work) {
+  const button = $("button", form);
+  button.disabled = true;
+  try {
+    await work();
+    form.reset();
+    showAudit(await call("GET", `${admin}/audit`));
+  } catch (problem) {
+    toast(problem.message);
+  } finally {
+    button.disabled = false;
+  }
 }

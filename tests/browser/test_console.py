@@ -1,0 +1,142 @@
+"""The console in a real browser: what it tells, what it does, and what it asks before."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+
+EVENT = "ev_stadium"  # no other test of this folder goes there
+ROOM = f"/admin/events/{EVENT}/admission"
+LIVE_MS = 20_000
+PHONE = {"width": 360, "height": 740}
+
+
+@pytest.fixture(scope="module")
+def session(chromium, server):
+    """What the one-time console link is worth."""
+    context = chromium.new_context(base_url=server.url, locale="en-GB")
+    context.new_page().goto(server.console_link)
+    yield context.storage_state()
+    context.close()
+
+
+@pytest.fixture
+def desk(chromium, server, session):
+    """Opens the console of the event; the page has no script error when the test is done."""
+    contexts, errors = [], []
+
+    def open_console(**options):
+        options = {"storage_state": session, "base_url": server.url, "locale": "en-GB"} | options
+        contexts.append(chromium.new_context(**options))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(LIVE_MS)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(f"/console?event={EVENT}")
+        expect(page.locator("#link")).to_have_text("live", timeout=LIVE_MS)
+        expect(page.locator("#maxActive")).to_have_value(re.compile(r"\d"))
+        return page
+
+    yield open_console
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+def room_of(server):
+    return server.admin("GET", ROOM)
+
+
+def figure(page, name):
+    return page.locator(f'[data-number="{name}"]')
+
+
+def test_a_change_is_previewed_made_shown_and_undone_from_the_keyboard(desk, server):
+    page, before = desk(), room_of(server)["perMinute"]
+    page.locator("#perMinute").focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("77")
+    preview = page.locator('[data-change="perMinute"] [data-preview]')
+    expect(preview).to_contain_text("Queue empty", timeout=LIVE_MS)
+    assert room_of(server)["perMinute"] == before, "a preview changes nothing"
+    page.keyboard.press("Enter")
+    expect(figure(page, "rate")).to_contain_text("/ 77", timeout=LIVE_MS)
+    expect(page.locator(".audit tbody tr").first).to_contain_text(f"pace: {before:,} → 77")
+    undo = page.get_by_role("button", name=f"Undo: pace back to {before:,}")
+    undo.focus()
+    page.keyboard.press("Enter")
+    expect(figure(page, "rate")).to_contain_text(f"/ {before:,}", timeout=LIVE_MS)
+    assert room_of(server)["perMinute"] == before
+
+
+def test_what_another_operator_changed_is_shown_and_never_overwritten(desk, server):
+    page = desk()
+    page.locator("#maxActive").fill("5")
+    version = room_of(server)["version"]
+    server.admin("PATCH", ROOM, {"perMinute": 66}, version)
+    expect(page.locator("#perMinute")).to_have_value("66", timeout=LIVE_MS)
+    expect(page.locator("#maxActive")).to_have_value("5")  # what was typed stays
+
+
+def test_an_emergency_stop_asks_for_the_name_of_the_event(desk, server):
+    page = desk()
+    page.get_by_role("button", name="Stop the sale").click()
+    dialog = page.get_by_role("dialog")
+    go_on = dialog.get_by_role("button", name="Stop the sale")
+    expect(dialog.get_by_role("textbox")).to_be_focused()
+    expect(go_on).to_be_disabled()
+    page.keyboard.type("Some other tour")
+    page.keyboard.press("Enter")
+    expect(go_on).to_be_disabled()
+    assert not room_of(server)["stopped"]
+    page.keyboard.press("Control+A")
+    page.keyboard.type(page.evaluate("document.body.dataset.title"))
+    page.keyboard.press("Enter")
+    expect(page.locator("#binds")).to_contain_text("The sale is stopped.", timeout=LIVE_MS)
+    assert room_of(server)["stopped"]
+    page.get_by_role("button", name="Let the sale go on").click()
+    expect(page.locator("#binds")).not_to_contain_text("stopped", timeout=LIVE_MS)
+    assert not room_of(server)["stopped"]
+
+
+def test_a_question_that_is_cancelled_does_nothing(desk, server):
+    page, before = desk(), room_of(server)
+    page.get_by_role("button", name="Drain", exact=True).click()
+    page.keyboard.type(page.evaluate("document.body.dataset.title"))
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    assert room_of(server) == before
+
+
+def test_a_message_reaches_a_waiting_fans_page_and_goes_again(desk, fan, server):
+    version = room_of(server)["version"]
+    server.admin("PATCH", ROOM, {"mode": "on", "maxActive": 0, "opensAt": 1}, version)
+    waiting, page = fan(), desk()
+    waiting.goto(f"/e/{EVENT}/queue")
+    expect(waiting.locator("#rank")).to_have_text(re.compile(r"\d"), timeout=LIVE_MS)
+    page.locator("#message").fill("Doors open at seven.")
+    page.get_by_role("button", name="Show the message").click()
+    word = waiting.get_by_text("Doors open at seven.", exact=True)
+    expect(word).to_be_visible(timeout=LIVE_MS)
+    expect(page.locator("#binds")).to_contain_text("The cap binds.", timeout=LIVE_MS)
+    page.locator("#revokeFan").fill("1")
+    page.locator("#revokeReason").fill("One ticket is enough.")
+    page.get_by_role("button", name="Revoke").click()
+    page.keyboard.type(page.evaluate("document.body.dataset.title"))
+    page.keyboard.press("Enter")
+    expect(waiting.get_by_text("One ticket is enough.")).to_be_visible(timeout=LIVE_MS)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_console_has_no_barriers_that_axe_finds(desk, scheme):
+    page = desk(color_scheme=scheme)
+    found = Axe().run(page).response["violations"]
+    assert [(rule["id"], [node["html"] for node in rule["nodes"]][:3]) for rule in found] == []
+
+
+def test_on_a_phone_nothing_is_wider_than_the_screen(desk):
+    page = desk(viewport=PHONE)
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    expect(page.get_by_role("button", name="Stop the sale")).to_be_visible()
