@@ -193,6 +193,7 @@ def _application(services: Services, keys: Keys, settings: Settings) -> Starlett
         lifespan=lifespan,
     )
     app.state.languages = Languages(pseudo=settings.env != "production")
+    app.router.redirect_slashes = False  # it would redirect to whatever the Host header names
     app.state.refused = services.refused
     return app
 

@@ -191,8 +191,20 @@ class WaitingRoom:
             raise NotAdmitted("no pass")
         now_ms = await redis_now_ms(self._redis)
         self.passes.verify(pass_text, event_id, subject, now_ms=now_ms)
-        if (await self.where(event_id, subject)).kind != "admitted":
+        if await self.admission(event_id, subject) is None:
             raise NotAdmitted(f"{subject} has no live admission")
+
+    async def admission(self, event_id: str, subject: str) -> Standing | None:
+        """Where a fan stands who may shop; None for all others.
+
+        An admission from before the opening is none: whoever got in while the room was tried out,
+        or before the opening was put off, would be in the shop before everybody else.
+        """
+        standing = await self.where(event_id, subject)
+        if standing.kind != "admitted" or standing.admission is None:
+            return None
+        opens_at_ms = (await self.copied(event_id)).opens_at_ms
+        return standing if standing.admission.called_at_ms >= opens_at_ms else None
 
     async def require_running(self, event_id: str) -> None:
         """Before seats are taken or paid for. Raises SaleStopped, StoreUnavailable."""

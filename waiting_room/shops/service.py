@@ -48,8 +48,8 @@ class Shops:
         Raises ReturnRefused, NotAdmitted, or AtShop when the shop has the pass already.
         """
         await self.require_allowed(event_id, url)
-        standing = await self._room.where(event_id, subject)
-        if standing.kind != "admitted" or standing.admission is None:
+        standing = await self._room.admission(event_id, subject)
+        if standing is None or standing.admission is None:
             raise NotAdmitted(f"{subject} has no live admission")
         code, call_id = new_id("xc"), standing.admission.call_id
         if not await self._store.make_code(event_id, call_id, subject, code, life_ms=CODE_MS):
@@ -114,9 +114,9 @@ class Shops:
 
     async def _ends_ms(self, event_id: str, subject: str, call_id: str) -> int:
         """The end of this very admission, not of a later one of the fan's."""
-        standing = await self._room.where(event_id, subject)
-        held = standing.admission
-        if standing.kind != "admitted" or held is None or held.call_id != call_id:
+        standing = await self._room.admission(event_id, subject)
+        held = standing.admission if standing else None
+        if standing is None or held is None or held.call_id != call_id:
             raise NotAdmitted(f"{call_id} has ended")
         return standing.number
 
