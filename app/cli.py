@@ -1,4 +1,4 @@
-"""The command line: `onsale serve | migrate | seed | keys | rehearse | simulate | crowd`."""
+"""The command line: `onsale serve | migrate | seed | keys | rehearse | simulate | verify-draw …`."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ from app.simulation import simulate
 from config.settings import BadSettings, Settings, load
 from core.migrate import migrate
 from core.redis import TooOld
+from waiting_room.draw import verify_draw
 
 BAD_USAGE = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
+    if args.command == "verify-draw":  # needs no settings: anybody's draw, anywhere
+        return verify_draw.main(args.sources)
     try:
         settings = load(**_said(args))
         logs.configure(level=settings.log_level, json=settings.env == "production")
@@ -50,6 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_arguments(
         commands.add_parser("simulate", help="settings compared on a virtual clock, with a report")
     )
+    draw = commands.add_parser("verify-draw", help="check a draw without trusting who ran it")
+    draw.add_argument("sources", nargs="+", metavar="FILE_OR_URL")
     fans = commands.add_parser("crowd", help="the gentle crowd of the demo")
     fans.add_argument("--url", required=True)
     return parser

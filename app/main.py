@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from app import metrics
+from app.admin.beacon import BeaconAdmin
 from app.admin.service import Admin
 from app.admin.shops import ShopsAdmin
 from app.catalogue import demo
@@ -43,6 +44,7 @@ from core.signing import Keys
 from core.visitor import VisitorMiddleware
 from seatmap.service import SeatMap
 from seatmap.web import SeatMapWeb
+from waiting_room.draw.web import DrawWeb
 from waiting_room.gate import Gate
 from waiting_room.keyring import KeyRing
 from waiting_room.limits import JoinLimits
@@ -156,6 +158,8 @@ def _build(
             max_sockets=settings.max_sockets_per_visitor,
         ),
         seat_map=seat_map,
+        draw=DrawWeb(room.draws.rows),
+        beacon=BeaconAdmin(db, room.draws.rows, admin),
         shops=ShopsWeb(shops),
         shops_admin=ShopsAdmin(db, shops, admin),
         map=SeatMapWeb(seat_map, Gate(room).stream, live),

@@ -16,10 +16,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from app.admin.beacon import BeaconBody
 from app.admin.model import FanNamed, Revocation, RoomChange
 from app.admin.shops import ShopBody
 from app.catalogue.web import EventQuery, SearchQuery
 from core.edge import HTTP_STATUS, json_reply
+from waiting_room.draw.web import ProofQuery
 from waiting_room.forecast.outlook import Reason
 from waiting_room.shops.web import CheckQuery, ExchangeBody, ReturnBody
 from waiting_room.web import JoinBody
@@ -81,6 +83,16 @@ QUEUE_STATE: Schema = {
         "intake": {"enum": ["open", "closed", "draining", "drained"]},
     },
 }
+HEX_OR_NULL: Schema = {"type": ["string", "null"]}
+DRAW = _fields(
+    *("eventId", "state", "algorithm", "commitment"),
+    draw=BOOLEAN,
+    opensAt=INTEGER,
+    **{name: {"type": ["integer", "null"]} for name in ("closedAt", "entries", "firstPlace")},
+    beacon={"type": ["object", "null"]},
+    root=HEX_OR_NULL,
+    seed=HEX_OR_NULL,
+)
 TICKET_IDS: Schema = {"type": "array", "items": TEXT}
 HOLD_REQUEST: Schema = {
     "type": "object",
@@ -136,6 +148,10 @@ def _checkout(summary: str, *errors: str, **more: Any) -> Operation:
     return Operation(summary=summary, tag="Checkout", errors=(*errors, *STORES), **more)
 
 
+def _draw(summary: str, answer: Schema, *errors: str, **more: Any) -> Operation:
+    return _public(summary, "Draw", answer, "not_found", "store_unavailable", *errors, **more)
+
+
 def _shop(summary: str, *errors: str, **more: Any) -> Operation:
     return Operation(summary=summary, tag="Shops elsewhere", errors=(*errors, *STORES), **more)
 
@@ -169,6 +185,17 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
     ("POST", f"{EVENT}/queue/accept"): _queue("Accept the call; idempotent", "not_called", *UNSAFE),
     ("POST", f"{EVENT}/queue/leave"): _queue("Give the place or the admission up", *UNSAFE),
     ("GET", "/.well-known/jwks.json"): _public("Keys that verify passes", "Waiting room", OBJECT),
+    ("GET", f"{EVENT}/queue/draw"): _draw("What is published of the draw", DRAW),
+    ("GET", f"{EVENT}/queue/draw/entries"): _draw(
+        "Its entry ids, sorted, one a line", TEXT, "not_drawn", "too_many"
+    ),
+    ("GET", f"{EVENT}/queue/draw/places"): _draw(
+        "The place of each entry, one a line", TEXT, "not_drawn", "too_many"
+    ),
+    ("GET", f"{EVENT}/queue/draw/proof"): _draw(
+        "That an entry is in the list, and its place", OBJECT, "not_drawn", query=ProofQuery
+    ),
+    ("GET", "/verify_draw.py"): _public("The program that checks a draw", "Draw", TEXT),
     ("POST", f"{EVENT}/queue/return"): _shop(
         "Where an admitted fan goes on to, with an exchange code",
         *("not_admitted", "return_refused", "at_shop", "not_found", *UNSAFE),
@@ -235,6 +262,12 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         "nothing_to_undo",
         *UNSAFE,
         headers=("If-Match",),
+    ),
+    ("POST", f"{ADMIN}/draw/beacon"): _operator(
+        "Name the public number of a draw, give it, or give it up",
+        DRAW,
+        *("beacon_refused", *UNSAFE),
+        body=BeaconBody,
     ),
     ("GET", f"{ADMIN}/shop"): _operator("Where fans may be sent back to", SHOP),
     ("PUT", f"{ADMIN}/shop"): _operator(

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from app import openapi
+from app.admin.beacon import BeaconAdmin
 from app.admin.service import Admin
 from app.admin.shops import ShopsAdmin
 from app.catalogue.web import CatalogueWeb
@@ -31,6 +32,7 @@ from core.live.hub import Hub
 from core.refusals import Refusals
 from seatmap.service import SeatMap
 from seatmap.web import SeatMapWeb
+from waiting_room.draw.web import DrawWeb
 from waiting_room.keyring import KeyRing
 from waiting_room.service import WaitingRoom
 from waiting_room.shops.web import ShopsWeb
@@ -68,6 +70,8 @@ class Services:
     keyring: KeyRing
     live: Hub
     queue: QueueWeb
+    draw: DrawWeb
+    beacon: BeaconAdmin
     shops: ShopsWeb
     shops_admin: ShopsAdmin
     seat_map: SeatMap
@@ -96,9 +100,11 @@ def every_route(services: Services) -> list[BaseRoute]:
         *services.health.routes(),  # /health/*, /metrics
         *services.catalogue.routes(),  # /events/search, /events/{event_id}
         *services.queue.routes(),  # /events/{event_id}/queue…, /.well-known/jwks.json
+        *services.draw.routes(),  # /events/{event_id}/queue/draw…, /verify_draw.py
         *services.shops.routes(),  # /events/{event_id}/queue/return, /admissions/…
         *services.map.routes(),  # /events/{event_id}/plan, /seats, /seats/stream
         *services.checkout.routes(),  # /events/{event_id}/holds…, /bookings/…
+        *services.beacon.routes(),  # /admin/events/{event_id}/draw/beacon
         *services.shops_admin.routes(),  # /admin/events/{event_id}/shop
         *services.admin.routes(),  # /admin/…, /console/enter/{token}
         *openapi.routes(),  # /openapi.json

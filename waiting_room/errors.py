@@ -88,7 +88,7 @@ class BadSlip(AppError):
 
 class NotDrawn(AppError):
     code = "not_drawn"
-    title = "The lobby is still open. Its list is fixed and published at the opening."
+    title = "The draw is not that far yet: its list is fixed at the opening, its order after that."
     retry = True
 
 

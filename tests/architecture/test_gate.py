@@ -15,6 +15,8 @@ PUBLIC = {
     *("/events/{event_id}/queue", "/events/{event_id}/queue/accept"),
     "/events/{event_id}/queue/status.json",
     *("/events/{event_id}/queue/leave", "/events/{event_id}/queue/socket"),
+    *(f"/events/{{event_id}}/queue/draw{part}" for part in ("", "/entries", "/places", "/proof")),
+    "/verify_draw.py",
     *("/events/{event_id}/queue/return", "/admissions/exchange"),
     *("/events/{event_id}/plan", "/events/{event_id}/seats"),
     *(

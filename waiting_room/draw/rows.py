@@ -13,6 +13,7 @@ from core.errors import NotFound, Stale
 from core.generations import Epoch
 from waiting_room.draw.model import Chunk, Draw, Proof, StoredList
 from waiting_room.draw.policy import CHUNK, leaf_hash, proof, root_of
+from waiting_room.rooms import Note
 
 WRITE_TIMEOUT_S = 60.0  # of a statement that carries a million entries
 CHUNK_COLUMNS = ("event_id", "chunk", "first", "entries", "fans", "root")
@@ -127,19 +128,25 @@ class DrawRows:
 
     # -- the beacon ---------------------------------------------------------------------------
 
-    async def name_beacon(self, event_id: str, name: str) -> bool:
-        """False when the list is fixed already."""
-        return await self._changed("beacon_name", event_id, name)
+    async def name_beacon(self, event_id: str, name: str, note: Note | None = None) -> bool:
+        """False when the list is fixed already. `note` is written in the same transaction."""
+        return await self._changed("beacon_name", note, event_id, name)
 
-    async def give_beacon(self, event_id: str, value: bytes) -> bool:
+    async def give_beacon(self, event_id: str, value: bytes, note: Note | None = None) -> bool:
         """Safe to repeat. False when it is too early or too late, or another was given."""
-        return await self._changed("beacon_value", event_id, value)
+        return await self._changed("beacon_value", note, event_id, value)
 
-    async def give_beacon_up(self, event_id: str) -> bool:
-        return await self._changed("beacon_give_up", event_id)
+    async def give_beacon_up(self, event_id: str, note: Note | None = None) -> bool:
+        """Draw without it. False before the list is fixed, and once the value is known."""
+        return await self._changed("beacon_give_up", note, event_id)
 
-    async def _changed(self, query: str, event_id: str, *values: object) -> bool:
-        return await self._db.fetchval(self._sql[query], event_id, *values) is not None
+    async def _changed(self, query: str, note: Note | None, *values: object) -> bool:
+        async with self._db.transaction() as connection:
+            if await connection.fetchval(self._sql[query], *values) is None:
+                return False
+            if note is not None:
+                await note(connection)
+            return True
 
     # -- for a repair -------------------------------------------------------------------------
 
