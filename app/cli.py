@@ -1,4 +1,4 @@
-"""The command line: `onsale serve | migrate | seed | keys | rehearse | simulate | verify-draw …`."""
+"""The command line: `onsale serve | migrate | seed | keys | rehearse | simulate | …`."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ create function draw_begin(event text, opens_at timestamptz) returns void langua
            ordered_at = now(), laid_at = now()
     where event_id = event and opens_at <= now();
 $$;
-select draw_begin(event_id, opens_at) from room;
+do $$ begin perform draw_begin(event_id, opens_at) from room; end $$;
 
 create function draw_commit() returns trigger language plpgsql as $$
 begin
@@ -51,16 +51,15 @@ create table draw_chunk (
     event_id text    not null references draw on delete cascade,
     chunk    integer not null, -- 0, 1, …, in the order of the entry ids
     first    text    collate "C" not null,
-    entries  text    not null, -- entry ids, one a line, sorted
-    fans     text    not null, -- `subject joined_at_ms` of each, a line each
+    lines    bytea   not null, -- `entry_id:joined_at_ms subject`, one a line, sorted
     root     bytea   not null, -- of this subtree
     places   bytea,            -- u32 big-endian each, counted from 1; null until the order is known
     primary key (event_id, chunk)
 );
 create index draw_chunk_first on draw_chunk (event_id, first);
 -- Random text: to try to compress it costs more than it saves.
-alter table draw_chunk alter column entries set storage external,
-    alter column fans set storage external, alter column places set storage external;
+alter table draw_chunk alter column lines set storage external,
+    alter column places set storage external;
 
 -- Who left after the draw: a repair does not bring them back.
 create table draw_left (

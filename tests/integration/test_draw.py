@@ -94,10 +94,10 @@ async def test_the_draw_gives_everybody_of_the_lobby_a_place_and_later_fans_come
     assert sorted(given.values()) == list(range(1, 26))
 
     draw = await drawn(nodes[0], lobby)
-    ids = sorted(entries.values())
+    ids = sorted(entry.encode() for entry in entries.values())
     assert draw.root == merkle_root(ids)
     by_order = [ids[index] for index in order(draw.seed, b"", draw.root, ids)]
-    assert [entries[fan] for fan in sorted(fans, key=given.get)] == by_order
+    assert [entries[fan].encode() for fan in sorted(fans, key=given.get)] == by_order
     await until(lambda: nodes[1].state(lobby, "vs_late"), lambda said: said["rank"] == 26)
 
 
@@ -247,9 +247,9 @@ async def test_a_named_beacon_is_waited_for_and_goes_into_the_order(nodes, lobby
     assert not await rows.give_beacon(lobby, b"\x03")
     given = await places(nodes[1], lobby, fans)
     draw = await drawn(nodes[0], lobby)
-    ids = sorted(entries.values())
+    ids = sorted(entry.encode() for entry in entries.values())
     by_order = [ids[index] for index in order(draw.seed, b"\x01\x02", draw.root, ids)]
-    assert [entries[fan] for fan in sorted(fans, key=given.get)] == by_order
+    assert [entries[fan].encode() for fan in sorted(fans, key=given.get)] == by_order
 
 
 async def test_a_beacon_that_never_came_is_given_up_and_the_draw_goes_on(nodes, lobby):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from waiting_room.draw.policy import CHUNK, leaf_hash, root_of
+from waiting_room.model import Entry
+
+ENTRY_ID_BYTES: Final = 29  # `en_` and 26 of base32, as core.ids makes them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,54 +39,49 @@ class Draw:
         return self.beacon_value or b""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of the list: public is the entry id alone."""
-
-    entry_id: str
-    subject: str
-    joined_at_ms: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chunk:
-    """CHUNK lines of the list, which are one subtree of the Merkle tree."""
-
-    number: int
-    entry_ids: Sequence[str]
-    fans: Sequence[str]  # `subject joined_at_ms`
-    root: bytes
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredList:
-    """The whole list in its order. `places` is None until the order is known."""
+    """The whole list: lines in order, and their places in the draw, from 1, once it is drawn.
 
-    entry_ids: list[str]
-    fans: list[str]
-    places: list[int] | None
+    A line is `entry_id:joined_at_ms subject`, ASCII: of a million, each is touched as few times as
+    can be. Public is the entry id alone.
+    """
+
+    lines: list[bytes]
+    places: Sequence[int] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
     """What shows that an entry is in the list: docs/draw.md says how to check it."""
 
-    entry_id: str
     leaf: bytes
     index: int
     path: Sequence[bytes]
     place: int | None  # in the draw, from 1
 
 
-def chunks_of(lines: Sequence[Line]) -> list[Chunk]:
-    """The list in chunks. `lines` are sorted by entry id."""
-    parts = [lines[begin : begin + CHUNK] for begin in range(0, len(lines), CHUNK)]
-    return [
-        Chunk(
-            number=number,
-            entry_ids=[line.entry_id for line in part],
-            fans=[f"{line.subject} {line.joined_at_ms}" for line in part],
-            root=root_of([leaf_hash(line.entry_id) for line in part]),
-        )
-        for number, part in enumerate(parts)
-    ]
+def line_of(subject: bytes, entry: bytes) -> bytes:
+    """`entry` as the lobby has it."""
+    return entry + b" " + subject
+
+
+def entry_ids(lines: Iterable[bytes]) -> list[bytes]:
+    return [line[:ENTRY_ID_BYTES] for line in lines]
+
+
+def subject_of(line: bytes) -> bytes:
+    return line[line.index(b" ") + 1 :]
+
+
+def entry_of(line: bytes) -> Entry:
+    return Entry.parse(line[: line.index(b" ")].decode("ascii"))
+
+
+def parts_of(lines: Sequence[bytes]) -> list[Sequence[bytes]]:
+    """The list in chunks, which are whole subtrees of the Merkle tree."""
+    return [lines[begin : begin + CHUNK] for begin in range(0, len(lines), CHUNK)]
+
+
+def root_of_part(part: Sequence[bytes]) -> bytes:
+    return root_of([leaf_hash(entry_id) for entry_id in entry_ids(part)])

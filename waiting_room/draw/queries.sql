@@ -32,17 +32,17 @@ update room set place_ceiling = greatest(place_ceiling, $2::bigint) where event_
 
 -- name: draw_chunks
 -- $1 event_id.
-select chunk, entries, fans, places from draw_chunk where event_id = $1 order by chunk;
+select chunk, lines, places from draw_chunk where event_id = $1 order by chunk;
 
 -- name: draw_chunk_of
 -- The chunk in which an entry is, if it is in the list. $1 event_id, $2 entry id.
-select chunk, entries, places from draw_chunk
+select chunk, lines, places from draw_chunk
 where event_id = $1 and first <= $2 collate "C"
 order by first desc limit 1;
 
--- name: draw_chunk_texts
--- A chunk's part of the public list, and its places. $1 event_id, $2 chunk.
-select entries, places from draw_chunk where event_id = $1 and chunk = $2;
+-- name: draw_chunk_get
+-- $1 event_id, $2 chunk.
+select lines, places from draw_chunk where event_id = $1 and chunk = $2;
 
 -- name: draw_roots
 -- $1 event_id.

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from core.db import Connection, Db, load_queries
+import numpy as np
+
+from core.db import Db, load_queries
 from core.errors import NotFound, Stale
 from core.generations import Epoch
-from waiting_room.draw.model import Chunk, Draw, Proof, StoredList
+from waiting_room.draw.model import Draw, Proof, StoredList, entry_ids, parts_of
 from waiting_room.draw.policy import CHUNK, leaf_hash, proof, root_of
 from waiting_room.rooms import Note
 
 WRITE_TIMEOUT_S = 60.0  # of a statement that carries a million entries
-CHUNK_COLUMNS = ("event_id", "chunk", "first", "entries", "fans", "root")
+CHUNK_COLUMNS = ("event_id", "chunk", "first", "lines", "root")
+PACKED = ">u4"  # of places
 
 
 class DrawRows:
@@ -45,54 +47,49 @@ class DrawRows:
 
     # -- the list -----------------------------------------------------------------------------
 
-    async def fix(self, event_id: str, epoch: Epoch, base: int, chunks: Sequence[Chunk]) -> None:
-        """Store the list and its root, once. Raises Stale when Redis was repaired meanwhile."""
-        entries = sum(len(chunk.entry_ids) for chunk in chunks)
-        root = root_of([chunk.root for chunk in chunks])
+    async def fix(
+        self, event_id: str, epoch: Epoch, base: int, lines: Sequence[bytes], roots: Sequence[bytes]
+    ) -> None:
+        """Store the list and its root, once. Raises Stale when Redis was repaired meanwhile.
+
+        `lines` are sorted, `roots` are those of their parts.
+        """
         async with self._db.transaction() as connection:
             if await connection.fetchval(self._sql["draw_epoch"], event_id) != epoch.text:
                 raise Stale(f"draw {event_id}: the lobby was read before a repair")
-            fixed = await connection.fetchval(self._sql["draw_fix"], event_id, entries, base, root)
+            fixed = await connection.fetchval(
+                self._sql["draw_fix"], event_id, len(lines), base, root_of(roots)
+            )
             if fixed is None:
                 return
-            await self._copy(connection, event_id, chunks)
-            await connection.execute(self._sql["draw_ceiling"], event_id, base + entries)
-
-    async def _copy(self, connection: Connection, event_id: str, chunks: Sequence[Chunk]) -> None:
-        await connection.copy_records_to_table(
-            "draw_chunk",
-            records=[
-                (
-                    *(event_id, chunk.number, chunk.entry_ids[0]),
-                    *("\n".join(chunk.entry_ids), "\n".join(chunk.fans), chunk.root),
-                )
-                for chunk in chunks
-            ],
-            columns=CHUNK_COLUMNS,
-            timeout=WRITE_TIMEOUT_S,
-        )
+            await connection.copy_records_to_table(
+                "draw_chunk",
+                records=(
+                    (event_id, number, entry_ids(part[:1])[0].decode(), b"\n".join(part), root)
+                    for number, (part, root) in enumerate(zip(parts_of(lines), roots, strict=True))
+                ),
+                columns=CHUNK_COLUMNS,
+                timeout=WRITE_TIMEOUT_S,
+            )
+            await connection.execute(self._sql["draw_ceiling"], event_id, base + len(lines))
 
     async def stored_list(self, event_id: str) -> StoredList:
         async with self._db.connection() as connection:
             query = self._sql["draw_chunks"]
             rows = await connection.fetch(query, event_id, timeout=WRITE_TIMEOUT_S)
-        places: list[int] = []
-        for row in rows:
-            places.extend(_places(row["places"]) if row["places"] is not None else ())
-        entry_ids = [entry_id for row in rows for entry_id in row["entries"].split("\n")]
-        return StoredList(
-            entry_ids=entry_ids,
-            fans=[fan for row in rows for fan in row["fans"].split("\n")],
-            places=places if len(places) == len(entry_ids) else None,
-        )
+        lines = [line for row in rows for line in row["lines"].split(b"\n")]
+        if any(row["places"] is None for row in rows):
+            return StoredList(lines=lines, places=None)
+        return StoredList(lines=lines, places=_places(b"".join(row["places"] for row in rows)))
 
     async def order(self, event_id: str, places: Sequence[int]) -> None:
         """Store the place of each line; seed and beacon are public from then on."""
-        parts = [places[begin : begin + CHUNK] for begin in range(0, len(places), CHUNK)]
+        packed = _packed(places)
+        parts = [packed[at : at + 4 * CHUNK] for at in range(0, len(packed), 4 * CHUNK)]
         async with self._db.transaction() as connection:
             await connection.executemany(
                 self._sql["draw_order"],
-                [(event_id, number, _packed(part)) for number, part in enumerate(parts)],
+                [(event_id, number, part) for number, part in enumerate(parts)],
                 timeout=WRITE_TIMEOUT_S,
             )
             await connection.execute(self._sql["draw_ordered"], event_id)
@@ -102,24 +99,23 @@ class DrawRows:
 
     # -- what is published --------------------------------------------------------------------
 
-    async def chunk_texts(self, event_id: str, number: int) -> tuple[str, list[int] | None]:
-        """(entry ids, one a line; their places) of one chunk. Raises NotFound after the last."""
-        row = await self._db.fetchrow(self._sql["draw_chunk_texts"], event_id, number)
+    async def part(self, event_id: str, number: int) -> tuple[list[bytes], Sequence[int]]:
+        """(entry ids, their places if they are known) of one chunk; both empty after the last."""
+        row = await self._db.fetchrow(self._sql["draw_chunk_get"], event_id, number)
         if row is None:
-            raise NotFound(f"chunk {number}")
-        return row["entries"], None if row["places"] is None else _places(row["places"])
+            return [], []
+        return entry_ids(row["lines"].split(b"\n")), _places(row["places"] or b"")
 
     async def proof(self, event_id: str, entry_id: str) -> Proof:
         """Reads one chunk and the roots of all. Raises NotFound when it is not in the list."""
         row = await self._db.fetchrow(self._sql["draw_chunk_of"], event_id, entry_id)
-        entry_ids = row["entries"].split("\n") if row else []
-        at = bisect_left(entry_ids, entry_id)
-        if row is None or at == len(entry_ids) or entry_ids[at] != entry_id:
+        found, wanted = entry_ids(row["lines"].split(b"\n")) if row else [], entry_id.encode()
+        at = bisect_left(found, wanted)
+        if row is None or at == len(found) or found[at] != wanted:
             raise NotFound(entry_id)
         roots = [r["root"] for r in await self._db.fetch(self._sql["draw_roots"], event_id)]
-        leaves, index = [leaf_hash(line) for line in entry_ids], row["chunk"] * CHUNK + at
+        leaves, index = [leaf_hash(one) for one in found], row["chunk"] * CHUNK + at
         return Proof(
-            entry_id=entry_id,
             leaf=leaves[at],
             index=index,
             path=proof(leaves, roots, index),
@@ -164,10 +160,9 @@ class DrawRows:
 
 
 def _packed(places: Sequence[int]) -> bytes:
-    return b"".join(place.to_bytes(4, "big") for place in places)
+    return np.asarray(places, PACKED).tobytes()
 
 
-def _places(packed: bytes) -> list[int]:
-    numbers = array("I", packed)
-    numbers.byteswap()
-    return list(numbers)
+def _places(packed: bytes) -> Sequence[int]:
+    places: list[int] = np.frombuffer(packed, PACKED).tolist()
+    return places

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from redis.asyncio import Redis
@@ -21,12 +22,20 @@ from core.db import Db
 from core.errors import NotFound, Stale, StoreUnavailable
 from core.signing import Keys
 from core.tasks import end
-from waiting_room.draw.model import Draw, Line, StoredList, chunks_of
-from waiting_room.draw.policy import LAY_CHUNK, order, places_of
+from waiting_room.draw.model import (
+    Draw,
+    StoredList,
+    entry_ids,
+    entry_of,
+    line_of,
+    parts_of,
+    root_of_part,
+    subject_of,
+)
+from waiting_room.draw.policy import LAY_CHUNK, order, places_of, sorted_by_parts
 from waiting_room.draw.receipts import Receipts
 from waiting_room.draw.rows import DrawRows
-from waiting_room.draw.store import MAX_SUBJECTS, Closed, DrawStore
-from waiting_room.model import Entry
+from waiting_room.draw.store import LEFT, MAX_SUBJECTS, Closed, DrawStore
 
 if TYPE_CHECKING:
     from waiting_room.service import WaitingRoom
@@ -79,40 +88,39 @@ class Draws:
             closed = await self.store.close(event_id, epoch, floor) if mine else None
             if closed is None:
                 return
-            await self._fix(event_id, closed)
+            listed = await self._fix(event_id, closed)
             draw = await self.rows.get(event_id)
             if draw.entries != closed.entries or draw.base != closed.base:
                 raise Stale(f"draw {event_id}: Redis has another version of the list")
             if draw.waits_for_beacon:
                 return
-            await self._lay(event_id, closed, await self._ordered(event_id, draw))
+            await self._lay(event_id, closed, await self._ordered(event_id, draw, listed))
             await self.rows.laid(event_id)
             epoch, floor = await self._room.at(event_id)
             await self.store.done(event_id, epoch, floor)
 
-    async def _fix(self, event_id: str, closed: Closed) -> None:
+    async def _fix(self, event_id: str, closed: Closed) -> StoredList:
+        """The list, which is stored if it was not yet."""
         if (await self.rows.get(event_id)).root is not None:
-            return
+            return await self.rows.stored_list(event_id)
         epoch, floor = await self._room.at(event_id)
-        lines = self.store.entries(event_id, epoch, floor)
-        fans = {subject: entry async for subject, entry in lines}
+        fans = await self.store.entries(event_id, epoch, floor)
         if len(fans) != closed.entries:
             raise Stale(f"draw {event_id}: the version of the lobby is not the one that closed")
-        chunks = await asyncio.to_thread(lambda: chunks_of(_lines(fans)))
-        await self.rows.fix(event_id, epoch, closed.base, chunks)
+        lines, roots = await asyncio.to_thread(_listed, fans)
+        await self.rows.fix(event_id, epoch, closed.base, lines, roots)
+        return StoredList(lines=lines, places=None)
 
-    async def _ordered(self, event_id: str, draw: Draw) -> list[str]:
+    async def _ordered(self, event_id: str, draw: Draw, listed: StoredList) -> list[bytes]:
         """The subjects in the order of the draw, which is stored if it was not yet."""
-        stored = await self.rows.stored_list(event_id)
-        places = stored.places
+        places = listed.places
         if places is None or not draw.ordered:
             assert draw.root is not None
-            given = (draw.seed, draw.beacon, draw.root, stored.entry_ids)
-            places = await asyncio.to_thread(lambda: places_of(order(*given)))
+            places = await asyncio.to_thread(_drawn, draw.seed, draw.beacon, draw.root, listed)
             await self.rows.order(event_id, places)
-        return await asyncio.to_thread(_by_place, stored, places)
+        return await asyncio.to_thread(_by_place, listed, places)
 
-    async def _lay(self, event_id: str, closed: Closed, subjects: list[str]) -> None:
+    async def _lay(self, event_id: str, closed: Closed, subjects: list[bytes]) -> None:
         up_to = closed.drawn_up_to
         while up_to < closed.ends:
             begin = up_to - closed.base
@@ -151,12 +159,12 @@ class Draws:
         gone, frontier = await self.rows.called(event_id, first, last)
         gone |= await self.rows.left_by(event_id)
         passed = max(0, frontier - draw.base)
-        places = stored.places or [passed + 1] * len(stored.fans)  # not drawn: nobody is passed
-        fans = []
-        for entry_id, fan, place in zip(stored.entry_ids, stored.fans, places, strict=True):
-            subject, _, joined_at_ms = fan.rpartition(" ")
-            if place > passed and subject not in gone:
-                fans.append((subject, Entry(entry_id, int(joined_at_ms))))
+        places = stored.places or [passed + 1] * len(stored.lines)  # not drawn: nobody is passed
+        fans = [
+            (subject_of(line), entry_of(line))
+            for line, place in zip(stored.lines, places, strict=True)
+            if place > passed and subject_of(line).decode() not in gone
+        ]
         for begin in range(0, len(fans), MAX_SUBJECTS):
             await self.store.refill(event_id, fans[begin : begin + MAX_SUBJECTS])
 
@@ -165,16 +173,19 @@ class Draws:
         await self.rows.left(event_id, subject)
 
 
-def _lines(fans: dict[str, Entry]) -> list[Line]:
-    lines = [
-        Line(entry.entry_id, subject, entry.joined_at_ms or 0) for subject, entry in fans.items()
-    ]
-    lines.sort(key=lambda line: line.entry_id)
-    return lines
+def _listed(fans: Mapping[bytes, bytes]) -> tuple[list[bytes], list[bytes]]:
+    """(the lines of the list, sorted; the roots of its parts)."""
+    given = (line_of(subject, entry.removeprefix(LEFT)) for subject, entry in fans.items())
+    lines = sorted_by_parts(given, at=len("en_"))
+    return lines, [root_of_part(part) for part in parts_of(lines)]
 
 
-def _by_place(stored: StoredList, places: list[int]) -> list[str]:
-    subjects = [""] * len(places)
-    for fan, place in zip(stored.fans, places, strict=True):
-        subjects[place - 1] = fan.rpartition(" ")[0]
+def _drawn(seed: bytes, beacon: bytes, root: bytes, listed: StoredList) -> list[int]:
+    return places_of(order(seed, beacon, root, entry_ids(listed.lines)))
+
+
+def _by_place(listed: StoredList, places: Sequence[int]) -> list[bytes]:
+    subjects = [b""] * len(places)
+    for line, place in zip(listed.lines, places, strict=True):
+        subjects[place - 1] = subject_of(line)
     return subjects

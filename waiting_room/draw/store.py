@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,9 @@ from waiting_room.keys import key
 from waiting_room.model import Entry
 
 SCRIPTS = tuple(f"draw_{name}" for name in ("close", "entries", "lay", "places", "done", "refill"))
-SCAN_COUNT = 2000
+SCAN_COUNT = 1000
 MAX_SUBJECTS = 2000  # of one script: it must stay below 20 ms
-LEFT = "-"
+LEFT = b"-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +45,17 @@ class DrawStore:
         reply = await self._run("close", event_id, epoch=epoch.text, floor=floor, now_ms=now)
         return Closed(*map(int, reply)) if reply else None
 
-    async def entries(
-        self, event_id: str, epoch: Epoch, floor: int
-    ) -> AsyncIterator[tuple[str, Entry]]:
-        """Every (subject, entry) of the closed lobby, some perhaps twice."""
+    async def entries(self, event_id: str, epoch: Epoch, floor: int) -> dict[bytes, bytes]:
+        """Subject and entry of everybody in the closed lobby; entries of who left are marked."""
+        found: dict[bytes, bytes] = {}
         cursor = "0"
         while True:
             at = {"epoch": epoch.text, "floor": floor}
             reply = await self._run("entries", event_id, **at, cursor=cursor, count=SCAN_COUNT)
-            cursor, flat = reply[0].decode(), [part.decode() for part in reply[1]]
-            for subject, entry in zip(flat[::2], flat[1::2], strict=True):
-                yield subject, Entry.parse(entry.removeprefix(LEFT))
+            cursor, flat = reply[0].decode(), reply[1]
+            found.update(zip(flat[::2], flat[1::2], strict=True))  # HSCAN may repeat itself
             if cursor == "0":
-                return
+                return found
 
     async def lay(
         self,
@@ -65,7 +63,7 @@ class DrawStore:
         epoch: Epoch,
         floor: int,
         first: int,
-        subjects: Sequence[str],
+        subjects: Sequence[bytes],
     ) -> int:
         """The place up to which the queue is laid now. Safe to repeat, on any node."""
         at = {"epoch": epoch.text, "floor": floor}
@@ -83,9 +81,9 @@ class DrawStore:
     async def done(self, event_id: str, epoch: Epoch, floor: int) -> bool:
         return bool(await self._run("done", event_id, epoch=epoch.text, floor=floor))
 
-    async def refill(self, event_id: str, fans: Sequence[tuple[str, Entry]]) -> int:
+    async def refill(self, event_id: str, fans: Sequence[tuple[bytes, Entry]]) -> int:
         """Called by a repair, while the epoch key is absent. How many were put back."""
-        flat = [text for subject, entry in fans for text in (subject, str(entry))]
+        flat = [part for subject, entry in fans for part in (subject, str(entry))]
         return int(await self._run("refill", event_id, subjects_and_entries=flat)) if flat else 0
 
     async def _run(self, name: str, event_id: str, **args: Any) -> Any:

@@ -9,8 +9,9 @@ GET /verify_draw.py                         200: the program that checks it
 
 from __future__ import annotations
 
+import itertools
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from core.edge import Body, json_reply
-from core.errors import BadRequest, NotFound, TooMany
+from core.errors import BadRequest, TooMany
 from core.ids import is_id
 from waiting_room.draw import verify_draw
 from waiting_room.draw.model import Draw
@@ -36,7 +37,7 @@ MAX_LISTS_AT_ONCE = 8  # of one node: a list of a million takes a second of its 
 GZIP = 16 + zlib.MAX_WBITS
 GZIP_LEVEL = 1  # ids are random: more effort saves nothing
 
-Text = Callable[[str, list[int] | None], str]  # a chunk's entries and places → its lines
+Text = Callable[[list[bytes], Sequence[int]], list[bytes]]  # entries, places → what is listed
 
 
 class ProofQuery(Body):
@@ -80,7 +81,7 @@ class DrawWeb:
             request,
             event_id,
             f"{draw.root.hex()}-places",
-            lambda _, places: "\n".join(str(base + place) for place in places or ()),
+            lambda _, places: [b"%d" % (base + place) for place in places],
         )
 
     async def proof(self, request: Request) -> Response:
@@ -130,13 +131,11 @@ class DrawWeb:
     async def _chunks(self, event_id: str, text: Text) -> AsyncIterator[bytes]:
         self._reading += 1
         try:
-            number = 0
-            while True:
-                entries, places = await self._rows.chunk_texts(event_id, number)
-                yield f"{text(entries, places)}\n".encode("ascii")
-                number += 1
-        except NotFound:
-            return  # after the last chunk
+            for number in itertools.count():
+                entries, places = await self._rows.part(event_id, number)
+                if not entries:
+                    return
+                yield b"\n".join(text(entries, places)) + b"\n"
         finally:
             self._reading -= 1
 
