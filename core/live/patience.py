@@ -20,6 +20,7 @@ from core.refusals import Refusals
 
 HEAD_S = 10.0  # from the connection, or the first byte of a later request
 BODY_S = 10.0  # from the end of the head
+SECOND_LOOK_S = 0.1
 MAX_HEAD_BYTES = 32 * 1024  # browsers and proxies stay below 16 KiB
 
 _REPLY = (
@@ -101,7 +102,13 @@ class PatientHttpProtocol(HttpToolsProtocol):
     # -- deadlines ----------------------------------------------------------------------------
 
     def _expect(self, within_s: float) -> None:
-        self._deadline = self.loop.call_later(within_s, self._too_slow)
+        self._deadline = self.loop.call_later(within_s, self._late)
+
+    def _late(self) -> None:
+        """Either the client is late, or we are, with its bytes still in the kernel: in a flood of
+        connections the loop takes long to come round. It reads once before the second look.
+        """
+        self._deadline = self.loop.call_later(SECOND_LOOK_S, self._too_slow)
 
     def _too_slow(self) -> None:
         self._deadline = None
