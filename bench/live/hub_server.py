@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from bench.live.process import Arguments, serve
+from bench.live.process import Arguments, Spared, serve
 from bench.live.publisher import Publisher
 from core.live import under_uvicorn, websocket
 from core.live.channel import Channel
@@ -61,4 +61,5 @@ async def lifespan(_: Starlette) -> AsyncIterator[None]:
 
 if __name__ == "__main__":
     routes = [Route("/sse", stream), WebSocketRoute("/ws", socket)]
-    serve(Starlette(routes=routes, lifespan=lifespan), ARGUMENTS.port, **under_uvicorn.protocols())
+    app = Starlette(routes=routes, lifespan=lifespan)
+    serve(app, ARGUMENTS.port, Spared, **under_uvicorn.protocols())

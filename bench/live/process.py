@@ -26,13 +26,15 @@ class Arguments:
         return cls(*map(int, sys.argv[1:4]))
 
 
-class _Server(uvicorn.Server):
+class Spared(uvicorn.Server):
+    """Spares the collector, as a node of ours does."""
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         spare_the_collector()
 
 
-def serve(app: Starlette, port: int, **options: Any) -> None:
+def serve(app: Starlette, port: int, server: type[uvicorn.Server], **options: Any) -> None:
     """Until SIGTERM."""
     allow_files(0)
     settings: dict[str, Any] = {
@@ -47,4 +49,4 @@ def serve(app: Starlette, port: int, **options: Any) -> None:
         **options,
     }
     with listen("127.0.0.1", port, slots=1) as (queues,):
-        _Server(uvicorn.Config(app, **settings)).run(sockets=queues)
+        server(uvicorn.Config(app, **settings)).run(sockets=queues)
