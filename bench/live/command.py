@@ -1,7 +1,8 @@
 """`make bench ARGS=live`: live delivery against nginx with nchan, sse-starlette and a C floor.
 
 The order of the runs is ours, peers, ours again: where the two differ, the machine was not quiet.
-`make bench ARGS="live --clients 500 --seconds 3"` is a quick look.
+`make bench ARGS="live --clients 500 --seconds 3"` is a quick look. docs/performance.md has the
+figures, and how to read them.
 """
 
 from __future__ import annotations
