@@ -14,7 +14,7 @@ from app.main import Addresses, Node
 from app.rehearsal import crowd, rehearse
 from app.secrets import secrets_of
 from app.serve.run import serve, stores
-from app.simulation import simulate
+from app.simulation import log, simulate
 from config.settings import BadSettings, Settings, load
 from core.migrate import migrate
 from core.redis import TooOld
@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     draw = commands.add_parser("verify-draw", help="check a draw without trusting who ran it")
     draw.add_argument("sources", nargs="+", metavar="FILE_OR_URL")
+    log.add_arguments(commands.add_parser("log", help="the log of a sale, to audit and to replay"))
     fans = commands.add_parser("crowd", help="the gentle crowd of the demo")
     fans.add_argument("--url", required=True)
     return parser
@@ -114,6 +115,11 @@ def _rehearse(args: argparse.Namespace, settings: Settings) -> int:
     return rehearse.run(args, settings)
 
 
+def _log(args: argparse.Namespace, settings: Settings) -> int:
+    with stores(settings) as addresses:
+        return asyncio.run(log.run(args, addresses.database_url))
+
+
 def _simulate(args: argparse.Namespace, _: Settings) -> int:
     return simulate.run(args)
 
@@ -130,6 +136,7 @@ _COMMANDS = {
     "keys": _keys,
     "rehearse": _rehearse,
     "simulate": _simulate,
+    "log": _log,
     "crowd": _crowd,
 }
 

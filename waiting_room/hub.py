@@ -217,6 +217,12 @@ class Hub:
             told = len(event.lapsed)
             await self._room.rooms.lapsed(event_id, event.lapsed[:told])
             del event.lapsed[:told]
+        if event.ticks:
+            epoch, _ = await self._room.at(event_id)
+            noted = tuple(event.ticks)
+            await self._room.history.note(event_id, epoch.generation, noted)
+            for _ in noted:
+                event.ticks.popleft()
 
     def _our_turn(self, event_id: str, view: EventView) -> bool:
         late = view.now_ms - view.state.get("ticked_at_ms", 0) > STEP_IN_MS

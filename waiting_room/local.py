@@ -26,6 +26,7 @@ from waiting_room.waits import JoinTimes
 
 STUCK_MS = 1_000  # a call that is not announced by then: PostgreSQL does not take it
 LOBBY_TOLD_EVERY_MS = 5_000  # at most: how many fans are in the lobby
+TICKS_KEPT = 10_000  # while PostgreSQL is down; calling stands still then, so they are few
 RECENT_MS = 60_000  # how far back `called_lately` looks
 
 
@@ -44,6 +45,9 @@ class LocalEvent:
     moved: set[str] = field(default_factory=set)  # fans whose state changed, not told yet
     all_moved: bool = False  # entries of the log were missed: anybody's may have
     lapsed: list[str] = field(default_factory=list)  # ids of calls, not in PostgreSQL yet
+    ticks: deque[tuple[int, str]] = field(  # (version, note), not in PostgreSQL yet
+        default_factory=lambda: deque(maxlen=TICKS_KEPT)
+    )
     terms: tuple[object, ...] = ()  # as last told to everybody
     page: int = 0  # the last one that this node reported its fans for
     arrived: set[int] = field(default_factory=set)  # places seen since the last look at them
@@ -74,9 +78,12 @@ class LocalEvent:
         return view
 
     def _read(self, view: EventView, changes: Changes) -> None:
-        for _, name, value in changes.entries:
+        for version, name, value in changes.entries:
             if name in "+-":
                 view.ranks.set(places_of(value), name == "+")
+                continue
+            if name == "tick":
+                self.ticks.append((version, value))
                 continue
             subject, _, admission = value.partition(":")
             if name == "lapsed":
@@ -137,5 +144,6 @@ class LocalEvent:
         self.version, self.view, self.returning, self.page = 0, None, True, 0
         self.fresh.clear()
         self.forecaster = Forecaster()
+        self.ticks.clear()
         self.undrawn.clear()
         self.asked_up_to = 0

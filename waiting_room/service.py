@@ -27,6 +27,7 @@ from waiting_room.batch import Batcher
 from waiting_room.copies import Copies
 from waiting_room.draw.service import Draws
 from waiting_room.errors import NotCalled, NotOpen, QueueClosed, SaleStopped
+from waiting_room.history.store import History
 from waiting_room.hub import Hub
 from waiting_room.interventions import Interventions
 from waiting_room.keys import epoch_key
@@ -50,6 +51,7 @@ class WaitingRoom:
     def __init__(self, redis: Redis, db: Db, keys: Keys) -> None:
         self._redis = redis
         self.rooms = Rooms(db)
+        self.history = History(db)
         self.store = QueueStore(redis)
         self.passes = Passes(keys)
         self.generations = Generations(redis, db, "wr", epoch_key, self._repair)

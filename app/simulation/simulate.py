@@ -1,7 +1,8 @@
 """`onsale simulate`: the same crowd under several settings, on a virtual clock, and a report.
 
 The rules are the running room's (waiting_room/policy.py); the crowd is a model, or a recorded
-sale. A million fans and three settings take seconds.
+sale. A million fans and three settings take seconds. A recorded sale is replayed first: the policy
+must make the calls that were made.
 """
 
 from __future__ import annotations
@@ -13,9 +14,14 @@ from pathlib import Path
 
 from numpy.random import default_rng
 
+from app.simulation import recorded
 from app.simulation.figures import Figures, figures
+from app.simulation.recorded import NothingRecorded
 from app.simulation.report import MOST_SETTINGS, html, share, span
 from app.simulation.setting import BadSetting, Setting, parse
+from waiting_room.history.lines import BadLog, read
+from waiting_room.history.model import Sale
+from waiting_room.history.replay import replay
 from waiting_room.simulation.crowd import CrowdModel, draw
 from waiting_room.simulation.engine import simulate
 from waiting_room.simulation.model import Crowd
@@ -40,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"pace a minute, cap, accept (s), shop (min), paused, go; N: from minute N on; "
         f"repeat to compare, at most {MOST_SETTINGS}",
     )
+    parser.add_argument("--log", type=Path, help="a sale from `onsale log export`, as the crowd")
     parser.add_argument("--seed", type=int, default=1, help="the same seed is the same crowd")
     parser.add_argument("--out", type=Path, default=Path("simulation.html"))
 
@@ -52,23 +59,56 @@ def _share(text: str) -> float:
 
 
 def run(args: argparse.Namespace) -> int:
-    """0; 2 when the settings are not understood."""
+    """0; 1 when a recorded sale made other calls than the policy; 2 when it is not understood."""
     try:
         settings = _settings(args)
-    except BadSetting as exc:
+        sale = _recorded(args.log) if args.log else None
+        crowd, about = _crowd_of(sale, args) if sale else (_model_crowd(args), _about(args))
+    except (BadSetting, BadLog, NothingRecorded) as exc:
         sys.stderr.write(f"onsale: {exc}\n")
         return BAD_USAGE
-    crowd = draw(_model(args), default_rng(args.seed))
+    differences = _print_replay(sale) if sale else 0
+    if sale:
+        settings.insert(0, recorded.setting(sale))
     made = [_one(crowd, setting, args.seats) for setting in settings]
-    args.out.write_text(html(_about(args), made, seats=args.seats), "utf-8")
+    args.out.write_text(html(about, made, seats=args.seats), "utf-8")
     print(f"{args.out}: the report with its charts")
-    return 0
+    return 1 if differences else 0
+
+
+def _recorded(path: Path) -> Sale:
+    try:
+        with path.open("rb") as lines:
+            return read(lines)
+    except OSError as exc:
+        raise BadLog(f"{path}: {exc.strerror}") from exc
+
+
+def _crowd_of(sale: Sale, args: argparse.Namespace) -> tuple[Crowd, str]:
+    crowd = recorded.crowd(sale, default_rng(args.seed))
+    return crowd, (
+        f"{len(crowd):,} fans as they came to {sale.event_id}, with what they did; those who were "
+        f"never called do what others did. A ticket here is a booking."
+    )
+
+
+def _print_replay(sale: Sale) -> int:
+    said = replay(sale)
+    print(
+        f"replay of {said.ticks:,} ticks: the policy makes "
+        f"{'other calls' if said.differences else 'the same'} ({said.calls:,} calls from the "
+        f"queue; {said.passed_over:,} places passed over, {said.came_back:,} came back)"
+    )
+    for difference in said.differences:
+        print(f"  {difference}")
+    return len(said.differences)
 
 
 def _settings(args: argparse.Namespace) -> list[Setting]:
-    texts = args.setting or USUAL_SETTINGS
-    if len(texts) > MOST_SETTINGS:
-        raise BadSetting(f"at most {MOST_SETTINGS} settings")
+    texts = args.setting or (() if args.log else USUAL_SETTINGS)
+    most = MOST_SETTINGS - bool(args.log)
+    if len(texts) > most:
+        raise BadSetting(f"at most {most} settings")
     if not 1 <= args.fans <= MOST_FANS:
         raise BadSetting(f"--fans is 1 to {MOST_FANS:,}")
     return [parse(text) for text in texts]
@@ -87,14 +127,15 @@ def _one(crowd: Crowd, setting: Setting, seats: int | None) -> Figures:
     return made
 
 
-def _model(args: argparse.Namespace) -> CrowdModel:
-    return CrowdModel(
+def _model_crowd(args: argparse.Namespace) -> Crowd:
+    model = CrowdModel(
         fans=args.fans,
         at_opening_share=args.early,
         no_show_share=args.no_shows,
         gives_up_share=args.give_up,
         shopping_ms=int(args.shopping * MINUTE_MS),
     )
+    return draw(model, default_rng(args.seed))
 
 
 def _about(args: argparse.Namespace) -> str:

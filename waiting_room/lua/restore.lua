@@ -36,7 +36,7 @@ end
 redis.call('HSET', KEYS[1], 'ceiling', ARGV[2])
 redis.call('DEL', KEYS[10], KEYS[4], KEYS[5], KEYS[6], KEYS[7])
 redis.call('HDEL', KEYS[2], 'tokens', 'tokens_at_ms', 'pace_binds', 'reload_at', 'draw_entries',
-  'draw_base', 'drawn_up_to', 'drawn')
+  'draw_base', 'drawn_up_to', 'drawn', 'noted_ms', 'noted_place', 'noted_version')
 for name, value in pairs(cjson.decode(ARGV[5])) do
   redis.call('HSET', KEYS[2], name, int(value))
 end

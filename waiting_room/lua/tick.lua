@@ -34,6 +34,7 @@
 
 local SWEEP_MAX = 1000
 local LOOK_MAX = 2000
+local NOTE_JOINS_MS = 1000 -- how exactly the sale's log knows when a place was given out
 
 local refused = stale(KEYS[1], ARGV[1], KEYS[3], ARGV[2])
 if refused then
@@ -52,9 +53,11 @@ for _, subject in ipairs(redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', now, 'LIMI
 end
 
 local tokens = earned(KEYS[3], room, now_ms)
-local counts = redis.call('HMGET', KEYS[3], 'fresh', 'replaced', 'lapsed', 'head')
+local found = tokens
+local counts = redis.call('HMGET', KEYS[3], 'fresh', 'replaced', 'lapsed', 'head', 'present')
 local fresh, replaced = tonumber(counts[1] or '0'), tonumber(counts[2] or '0')
 local lapsed, head = tonumber(counts[3] or '0'), tonumber(counts[4] or '0')
+local present = tonumber(counts[5] or '0')
 
 local unannounced = redis.call('ZCARD', KEYS[5])
 local busy = unannounced + redis.call('ZCARD', KEYS[6]) + redis.call('ZCARD', KEYS[7])
@@ -85,6 +88,7 @@ while called < left and looked < LOOK_MAX do
   local kind = kind_of_next()
   local place = kind and redis.call('BITPOS', KEYS[9], 1, byte) or -1
   if place < 0 or place > laid_to then
+    present = kind and called or present -- more could not be called, for all that tokens say
     break
   end
   looked, byte = looked + 1, math.floor(place / 8)
@@ -117,6 +121,21 @@ end
 
 local pace_binds = open and busy + called < room.max_active and redis.call('BITPOS', KEYS[9], 1) >= 0
   and (unannounced > 0 or called == ids or kind_of_next() == nil)
+
+-- For the sale's log: a tick that called, or after which another rule holds, or one a second while
+-- places are given out. All ticks between two noted ones called nobody, under the same rules.
+local noted = redis.call('HMGET', KEYS[3], 'pace_binds', 'last_place', 'noted_ms', 'noted_place',
+  'noted_version', 'ticked_at_ms')
+local version, last_place = redis.call('HGET', KEYS[2], 'version') or '0', noted[2] or '0'
+if called > 0 or noted[1] ~= (pace_binds and '1' or '0') or noted[5] ~= version
+  or (noted[4] ~= last_place and now_ms - tonumber(noted[3] or '0') >= NOTE_JOINS_MS) then
+  append(KEYS[10], KEYS[3], 'tick', table.concat({
+    now, noted[6] or now, open and unannounced == 0 and 1 or 0, int(room.per_minute), int(room.max_active), ids,
+    busy, int(present), int(lapsed), last_place, int(found), int(fresh), int(replaced),
+    pace_binds and 1 or 0,
+  }, ':'))
+  redis.call('HSET', KEYS[3], 'noted_ms', now, 'noted_place', last_place, 'noted_version', version)
+end
 save_tokens(KEYS[3], tokens, now_ms)
 redis.call('HSET', KEYS[3], 'fresh', int(fresh), 'replaced', int(replaced), 'ticked_at_ms', now,
   'head', int(head), 'pace_binds', pace_binds and 1 or 0)

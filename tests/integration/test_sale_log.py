@@ -1,0 +1,129 @@
+"""The log of a sale that nodes ran: kept, exported, replayed, tried again with other settings."""
+
+import asyncio
+import contextlib
+import re
+
+import pytest
+
+from app.cli import main
+from app.simulation import recorded
+from core.signing import Keys
+from waiting_room.history.lines import export, read
+from waiting_room.history.replay import replay
+from waiting_room.service import WaitingRoom
+
+KEYS = Keys("s" * 32)
+FANS = 12
+LEFT = "fan7"
+
+
+@pytest.fixture
+async def nodes(redis, db):
+    """Two nodes on the same stores, both with their rounds running."""
+    rooms = [WaitingRoom.build(redis, db, KEYS) for _ in range(2)]
+    for room in rooms:
+        await room.start()
+    yield rooms
+    for room in rooms:
+        await room.stop()
+
+
+async def until(ask, fits):
+    async with asyncio.timeout(30):
+        while True:
+            if fits(said := await ask()):
+                return said
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def sale(nodes, make_sale):
+    """Twelve fans, one of whom leaves the queue; a change of pace; the first call is accepted."""
+    one, other = nodes
+    event_id = await make_sale(mode="on", per_minute=60, max_active=FANS, accept_ms=60_000)
+    for number in range(FANS):
+        await (one, other)[number % 2].join(event_id, f"fan{number}")
+    await one.leave(event_id, LEFT)
+
+    async def accepted():
+        with contextlib.suppress(Exception):
+            return (await other.accept(event_id, "fan0"))["state"]
+
+    await until(accepted, lambda state: state == "admitted")
+    room = await one.settings(event_id)
+    await one.change_settings(event_id, room.version, per_minute=6_000)
+    await other.leave(event_id, "fan0")
+
+    async def kept():
+        return await one.history.sale(event_id)
+
+    def complete(sale):
+        return (
+            sum(turn.kind in ("fresh", "replacement") for turn in sale.turns) == FANS - 1
+            and sale.ticks
+            and sale.ticks[-1].at_ms >= max(turn.called_at_ms for turn in sale.turns)
+        )
+
+    return await until(kept, complete)
+
+
+async def test_a_sale_that_two_nodes_ran_replays_to_the_same_calls(sale):
+    said = replay(sale)
+    assert said.differences == []
+    assert said.calls == FANS - 1
+    assert said.passed_over == 1  # who left
+    assert len({tick.per_minute for tick in sale.ticks}) == 2
+
+
+async def test_the_exported_log_has_joins_calls_accepts_ends_in_order_and_names_no_fan(sale):
+    text = b"".join(export(sale)).decode()
+    assert "fan" not in text
+    whats = re.findall(r'"what":"(\w+)"', text)
+    assert whats[0] == "sale"
+    assert {what: whats.count(what) for what in set(whats) - {"tick"}} == {
+        "sale": 1,
+        "join": FANS,
+        "call": FANS - 1,
+        "accept": 1,
+        "end": 1,
+        "gone": 1,
+    }
+    times = [int(at) for at in re.findall(r'"at":(\d+)', text)]
+    assert times == sorted(times)
+    again = read(text.encode().splitlines())
+    assert (again.ticks, again.turns) == (sale.ticks, sale.turns)
+
+
+async def test_the_recorded_crowd_comes_as_it_came_and_other_settings_are_tried_on_it(
+    sale, tmp_path, capsys
+):
+    log, report = tmp_path / "sale.jsonl", tmp_path / "report.html"
+    log.write_bytes(b"".join(export(sale)))
+    words = ["simulate", "--log", str(log), "--out", str(report), "--setting", "pace=60,cap=3"]
+    assert await asyncio.to_thread(main, words) == 0
+    said = capsys.readouterr().out
+    assert "the policy makes the same" in said
+    assert recorded.NAME in said
+    assert "pace=60,<wbr>cap=3" in report.read_text()
+
+
+async def test_a_log_that_was_edited_is_refused(sale, tmp_path, capsys):
+    log = tmp_path / "sale.jsonl"
+    lines = list(export(sale))
+    log.write_bytes(b"".join(lines[:3] + lines[4:]))
+    words = ["simulate", "--log", str(log), "--out", str(tmp_path / "report.html")]
+    assert await asyncio.to_thread(main, words) == 2
+    assert "line 4 was changed" in capsys.readouterr().err
+
+
+async def test_the_command_exports_what_the_nodes_kept(
+    sale, database_url, redis_url, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    out = tmp_path / "sale.jsonl"
+    words = ["log", "export", "--event", sale.event_id, "--out", str(out)]
+    assert await asyncio.to_thread(main, words) == 0
+    assert replay(read(out.read_bytes().splitlines())).differences == []
+    assert await asyncio.to_thread(main, ["log", "export", "--event", "nothing"]) == 2
