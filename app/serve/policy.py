@@ -14,8 +14,8 @@ def deaths_in_a_row(before: int, lived_s: float) -> int:
 
 
 def pause_s(deaths: int) -> float:
-    """Before the next start: none after a long life, then doubled with each young death."""
-    return min(MAX_PAUSE_S, FIRST_PAUSE_S * 2 ** (deaths - 1)) if deaths else 0.0
+    """Before the next start: none at the first young death, then doubled with each."""
+    return min(MAX_PAUSE_S, FIRST_PAUSE_S * 2 ** (deaths - 2)) if deaths > 1 else 0.0
 
 
 def gives_up(*, failed_starts: int, serving: int, complete: bool) -> bool:

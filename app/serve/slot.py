@@ -10,6 +10,7 @@ next one must start.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import time
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 
 READY, DRAINING = b"ready\n", b"draining\n"
 START_TIMEOUT_S = 60.0
+EXIT_CODE_WITHIN_S = 0.1  # of a worker that has left; one that drains has none yet
 
 
 class CannotStart(Exception):
@@ -140,14 +142,15 @@ class Slot:
             await asyncio.sleep(pause_s)
         self._failed_starts = 0
 
-    async def keep(self, *, serving: Callable[[], int]) -> None:
-        """Put a new worker where one has left, for ever."""
+    async def keep(self, *, serving: Callable[[], int], leaving: asyncio.TaskGroup) -> None:
+        """Put a new worker where one has left, for ever. `leaving` sees to the ends of the old."""
         while True:
             worker = self.worker
             assert worker is not None
             await worker.left.wait()
             async with self._filling:
-                if worker is self.worker:  # else `renew` has replaced it
+                if worker is self.worker:  # else `renew` has replaced it, and sees to its end
+                    leaving.create_task(worker.stop(self._stop_within_s))
                     await self._replace(worker, serving)
 
     async def renew(self) -> bool:
@@ -164,17 +167,22 @@ class Slot:
         return True
 
     async def _replace(self, worker: Worker, serving: Callable[[], int]) -> None:
-        # Its exit code says more than that it left, and a crash has it at once.
-        await asyncio.wait({asyncio.ensure_future(worker.ended.wait())}, timeout=0.1)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(EXIT_CODE_WITHIN_S):  # it tells more than that it left
+                await worker.ended.wait()
         lived_s = time.monotonic() - self._filled_at_s
         self._deaths = policy.deaths_in_a_row(self._deaths, lived_s)
         log.warning("worker %d %s and is replaced", self.number, worker.how_it_ended)
-        await asyncio.sleep(policy.pause_s(self._deaths - 1))  # the first time at once
+        await asyncio.sleep(policy.pause_s(self._deaths))
         await self.fill(serving=serving, complete=True)
         log.warning("worker %d serves again", self.number)
 
     async def _try(self) -> bool:
-        fresh = await self._spawn(self.number)
+        try:
+            fresh = await self._spawn(self.number)
+        except OSError as exc:  # no memory, too many processes
+            log.error("worker %d: %s", self.number, exc)  # noqa: TRY400 - the message is complete
+            return False
         if not await fresh.comes_up():
             await fresh.ended.wait()
             log.error("worker %d %s before it served", self.number, fresh.how_it_ended)

@@ -84,7 +84,7 @@ class Supervisor:
             on_ready()
             async with asyncio.TaskGroup() as duties:
                 for slot in slots:
-                    duties.create_task(slot.keep(serving=serving))
+                    duties.create_task(slot.keep(serving=serving, leaving=duties))
                 duties.create_task(self._renew_when_asked(slots))
         except* CannotStart as failed:
             self._failure = str(failed.exceptions[0])
@@ -109,7 +109,7 @@ class Supervisor:
         sockets_given = (",".join(map(str, outer)), str(inner))
         command = children.command("app.serve.worker", str(number), *paths, *sockets_given)
         worker = await Worker.spawn(command, for_children(self._settings), [*outer, inner])
-        self._workers.add(worker)
+        self._workers = {one for one in self._workers if not one.ended.is_set()} | {worker}
         return worker
 
     async def _stop(self) -> None:

@@ -114,6 +114,34 @@ async def test_a_request_under_way_is_finished(onsale, make_sale, fan_of):
     assert await server.ends() == 0
 
 
+async def test_who_never_ends_a_request_does_not_keep_a_node_from_ending(onsale, fan_of):
+    server = onsale(drain_s=0.1)
+    client = await fan_of(server.url)
+    await client.get("/health/live")  # on this connection, which is kept, comes the request
+    begun = asyncio.Event()
+
+    async def body():
+        yield BODY[:1]
+        begun.set()
+        await asyncio.Event().wait()
+
+    headers = {"content-length": str(len(BODY)), "content-type": "application/json"}
+    hanging = asyncio.create_task(
+        client.post("/events/ev_any/queue", content=body(), headers=headers)
+    )
+    await begun.wait()
+    server.send(signal.SIGTERM)
+    assert await server.ends() == 0
+    hanging.cancel()
+    await asyncio.gather(hanging, return_exceptions=True)
+
+
+async def test_sighup_ends_a_single_process_as_sigterm_does(onsale):
+    server = onsale(workers=1)
+    server.send(signal.SIGHUP)
+    assert await server.ends() == 0
+
+
 async def until_draining(client: httpx.AsyncClient) -> httpx.Response:
     """The reply that says so. Each one before it leaves the connection open."""
     async with asyncio.timeout(LIMIT_S):

@@ -3,14 +3,15 @@
 from app.serve.policy import MAX_FAILED_STARTS, MAX_PAUSE_S, deaths_in_a_row, gives_up, pause_s
 
 
-def test_a_worker_that_lived_long_is_replaced_at_once_and_one_that_dies_young_later_each_time():
+def test_who_lived_long_is_replaced_at_once_and_who_dies_young_again_later_each_time():
     assert pause_s(deaths_in_a_row(7, lived_s=3600)) == 0
+    assert pause_s(deaths_in_a_row(0, lived_s=0.5)) == 0
     deaths, pauses = 0, []
     for _ in range(20):
         deaths = deaths_in_a_row(deaths, lived_s=0.5)
         pauses.append(pause_s(deaths))
     assert pauses == sorted(pauses)
-    assert 0 < pauses[0] < pauses[1]
+    assert 0 == pauses[0] < pauses[1] < pauses[2]
     assert pauses[-1] == MAX_PAUSE_S
 
 
