@@ -20,7 +20,7 @@ const CLOSE_PX = 14; // a tapped section comes at least so near, seat to seat
 const categories = $$(".legend button").map((button) => ({ id: button.dataset.category, name: button.dataset.name, price: Number(button.dataset.price) }));
 const canvas = $(".stage canvas"), tip = $(".tip");
 let live = { up: false, heardAt: 0 };
-let endsAt = null;
+let endsAt = null, told = {}, shownWords = "[]";
 
 await admitted();
 const plan = await insist(() => call("GET", `/events/${eventId}/plan`, { timeoutMs: 60_000 })).then((document) => new Plan(document, categories));
@@ -46,11 +46,13 @@ async function begin() {
 async function admitted() {
   try {
     let queue = await call("GET", `/events/${eventId}/queue`);
+    if (queue.state === "none" && queue.revokedReason) return location.replace(`/e/${eventId}/queue`); // it says why
     if (queue.state === "none") queue = await call("POST", `/events/${eventId}/queue`, { body: {} });
     learn(queue.now);
     if (queue.state !== "admitted") return location.replace(`/e/${eventId}/queue`);
     if (endsAt === null) setInterval(admitted, Math.min(queue.pollMs || RENEW_MS, RENEW_MS));
     endsAt = queue.endsAt;
+    tell({ message: queue.message, stopped: queue.stopped ? queue.pauseReason : "" });
   } catch (problem) {
     if (problem.code === "not_open") return location.replace(`/e/${eventId}/queue`);
     if (endsAt !== null) return undefined; // the page goes on; the next time will tell
@@ -175,10 +177,20 @@ async function refused(problem) {
 }
 
 function sale(facts) {
+  tell(facts);
+}
+
+// What the stream and the queue say of the sale, together above the map.
+function tell(news) {
+  told = { ...told, ...news };
+  const stopped = t("The organiser has stopped the sale for now.");
   const words = [
-    facts.soldOut && [t("Everything is sold or in baskets."), t("Seats come back when somebody's hold ends: keep watching the map.")],
-    facts.notice && [t("A word from the organiser"), facts.notice],
+    told.stopped && [stopped, told.stopped === stopped ? t("No seats can be taken or paid for until it goes on.") : told.stopped],
+    told.soldOut && [t("Everything is sold or in baskets."), t("Seats come back when somebody's hold ends: keep watching the map.")],
+    ...[...new Set([told.message, told.notice])].map((word) => word && [t("A word from the organiser"), word]),
   ].filter(Boolean);
+  if (JSON.stringify(words) === shownWords) return; // said once, and not again with each look
+  shownWords = JSON.stringify(words);
   $(".notices").replaceChildren(...words.map(([head, text]) => element("p", { className: "band" }, element("strong", { textContent: head }), text)));
 }
 

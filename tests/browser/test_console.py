@@ -129,6 +129,31 @@ def test_a_message_reaches_a_waiting_fans_page_and_goes_again(desk, fan, server)
     expect(waiting.get_by_text("One ticket is enough.")).to_be_visible(timeout=LIVE_MS)
 
 
+def test_a_shopper_reads_of_a_stop_on_the_map_and_why_an_admission_was_revoked(desk, fan, server):
+    version = room_of(server)["version"]
+    server.admin("PATCH", ROOM, {"mode": "off", "opensAt": 1, "message": ""}, version)
+    shopper, page = fan(), desk()
+    shopper.goto(f"/e/{EVENT}/seats")
+    expect(shopper.locator("#live")).to_have_text("Live", timeout=LIVE_MS)
+    server.admin("PATCH", ROOM, {"stopped": True, "pauseReason": "Wrong prices."}, version + 1)
+    notices = shopper.locator(".notices")
+    expect(notices).to_contain_text("Wrong prices.", timeout=LIVE_MS)
+    server.admin("PATCH", ROOM, {"stopped": False}, version + 2)
+    expect(notices).not_to_contain_text("Wrong prices.", timeout=LIVE_MS)
+    (subject,) = {
+        call["subject"]
+        for call in server.admin("GET", f"/admin/events/{EVENT}/calls")
+        if call["kind"] == "direct" and call["endReason"] is None
+    }
+    page.locator("#revokeFan").fill(subject)
+    page.locator("#revokeReason").fill("A robot.")
+    page.get_by_role("button", name="Revoke").click()
+    page.keyboard.type(page.evaluate("document.body.dataset.title"))
+    page.keyboard.press("Enter")
+    shopper.wait_for_url(f"**/e/{EVENT}/queue")
+    expect(shopper.get_by_text("A robot.", exact=True)).to_be_visible(timeout=LIVE_MS)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_console_has_no_barriers_that_axe_finds(desk, scheme):
     page = desk(color_scheme=scheme)
