@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from bench import draw, eta, queue, restart, seats, simulate
+from bench import controls, draw, eta, queue, restart, seats, simulate
 from bench.benchmark import Benchmark
 from bench.live import command as live
 
@@ -23,6 +23,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *eta.BENCHMARKS,
     *simulate.BENCHMARKS,
     *draw.BENCHMARKS,
+    *controls.BENCHMARKS,
 )
 
 
