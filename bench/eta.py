@@ -21,7 +21,7 @@ from numpy.random import Generator, default_rng
 
 from bench.benchmark import Benchmark
 from waiting_room.forecast.curve import Rules, curve
-from waiting_room.forecast.outlook import GRAIN_MS, SPREAD, Outlook
+from waiting_room.forecast.outlook import GRAIN_MS, SPREAD, Forecaster, Outlook
 from waiting_room.forecast.recent import READ_EVERY_MS, Reading, Recent
 from waiting_room.policy import Limits
 from waiting_room.simulation.crowd import CrowdModel, draw
@@ -32,6 +32,7 @@ MINUTE_MS = 60_000
 ACCEPT_MS, SHOP_MS = 2 * MINUTE_MS, 15 * MINUTE_MS
 MOMENTS = 12  # looked at in each sale
 FANS = 8  # asked at each
+LOOKS = 400
 LONGEST_MS = 24 * 60 * MINUTE_MS
 PAUSES = 0.3  # share of changes that are pauses
 PACES = 0.45  # … that are of the pace; the others are of the cap
@@ -225,6 +226,29 @@ def fitted(made: Sequence[Guess]) -> str:
     return f"SPREAD = ({', '.join(rows)})"
 
 
+def cost(_: Sequence[str]) -> None:
+    """What an event costs a node each five seconds, and a fan who is told."""
+    drawn = sale(default_rng(3))
+    limits, forecaster = _limits(drawn.terms, 0), Forecaster()
+    rules = Rules(
+        per_minute=limits.per_minute,
+        max_active=limits.max_active,
+        accept_ms=ACCEPT_MS,
+        shop_ms=SHOP_MS,
+    )
+    read, fans = readings(drawn)[:LOOKS], 100_000
+    began = time.process_time()
+    for reading in read:
+        forecaster.look(reading, rules)
+    looked = time.process_time()
+    for rank in range(fans):
+        forecaster.outlook.interval_ms(rank % 5_000 + 1)
+    told = time.process_time()
+    print(f"one look ahead for an event: {(looked - began) / len(read) * 1e3:.2f} ms of CPU")
+    print(f"one fan's interval: {(told - looked) / fans * 1e6:.1f} µs of CPU")
+
+
 BENCHMARKS = (
     Benchmark("eta", "the estimated wait against the true one, over simulated sales", run),
+    Benchmark("outlook", "what the estimated wait costs a node", cost),
 )

@@ -14,6 +14,7 @@ from app.simulation.setting import Setting
 from waiting_room.history.lines import gone, joins
 from waiting_room.history.model import Sale, Turn
 from waiting_room.history.replay import rules
+from waiting_room.policy import BOOKED_GRACE_MS
 from waiting_room.simulation.model import NEVER, Change, Crowd, Ms, Terms
 
 NAME = "as it was"
@@ -57,12 +58,17 @@ def crowd(sale: Sale, chance: Generator) -> Crowd:
 
 
 def _habits(turn: Turn) -> tuple[int, int, int]:
-    """(from call to accept, from accept to end, bookings) in ms; who is not done stays on."""
+    """(ms from call to accept, ms from accept until the slot is free, bookings).
+
+    A booking is recorded when it is made; its slot is free some minutes later, or at the end of
+    shop_ms, which the simulation sees to.
+    """
     if turn.accepted_at_ms is None:
         return NEVER // 2, 0, 0
-    ends_ms = turn.ends_at_ms or turn.accepted_at_ms
+    ends_ms, booked = turn.ends_at_ms or turn.accepted_at_ms, turn.reason == "booked"
     answer_ms = max(0, turn.accepted_at_ms - turn.called_at_ms)
-    return answer_ms, max(0, ends_ms - turn.accepted_at_ms), int(turn.reason == "booked")
+    slot_ms = ends_ms - turn.accepted_at_ms + (BOOKED_GRACE_MS if booked else 0)
+    return answer_ms, max(0, slot_ms), int(booked)
 
 
 def _begin_ms(sale: Sale) -> int:

@@ -88,7 +88,8 @@ def _crowd_of(sale: Sale, args: argparse.Namespace) -> tuple[Crowd, str]:
     crowd = recorded.crowd(sale, default_rng(args.seed))
     return crowd, (
         f"{len(crowd):,} fans as they came to {sale.event_id}, with what they did; those who were "
-        f"never called do what others did. A ticket here is a booking."
+        f"never called do what others did. A ticket here is a booking, counted when its slot is "
+        f"free again."
     )
 
 
