@@ -13,6 +13,7 @@ MINUTE_MS = 60_000
 DEFAULT_MS = 2 * MINUTE_MS  # of accept window and grace, while the room does not answer
 FIRST_REFRESH_S, NEAR_REFRESH_S, FAR_REFRESH_S = 3, 5, 15
 NEAR_RANK = 1_000
+PAUSABLE = {"none", "lobby", "drawing", "waiting"}  # elsewhere a standstill changes nothing
 NOT_FOR_PAGES = {"slip", "pass"}  # a page is compressed: it holds no secret
 
 TITLES = {
@@ -45,7 +46,7 @@ def queue_view(
         "message": known.get("message") or "",
         "revoked": whole_sentence(known["revokedReason"]) if known.get("revokedReason") else "",
         "over": known.get("intake") == "drained",
-        "paused": _paused(known, words) if name not in {"called", "loading"} else "",
+        "paused": _paused(known, words) if name in PAUSABLE else "",
         "all_gone": bool(known.get("allGone")) and name in {"none", "waiting"},
         "accept_ms": accept_ms,
         "accept_minutes": _minutes(accept_ms),

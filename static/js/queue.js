@@ -4,7 +4,7 @@ import { call } from "./lib/api.js";
 import { $, $$, remember, remembered, say } from "./lib/page.js";
 import { QueueLink } from "./lib/queue-link.js";
 import { Backoff, sleep } from "./lib/retry.js";
-import { countdown, interval, learn, now, number, ordinal, sentence, t, timeOfDay, tn } from "./lib/words.js";
+import { countdown, interval, learn, moment, now, number, ordinal, sentence, t, tn } from "./lib/words.js";
 import { announce, offerSound, ring } from "./queue/turn.js";
 
 const { event: eventId, title, acceptMs } = document.body.dataset;
@@ -98,7 +98,7 @@ function show(state) {
   panel(state.state);
   listen(LISTENING.has(state.state));
   showBands(state);
-  if (state.opensAt) for (const part of $$('[data-part="opens-at"]')) say(part, t("at {time}, your time", { time: timeOfDay(state.opensAt, false) }));
+  if (state.opensAt) for (const part of $$('[data-part="opens-at"]')) say(part, t("{time}, your time", { time: moment(state.opensAt) }));
   if (state.intake === "drained") say($("#closed"), t("It has come to its end: everybody in line had their turn."));
   if (state.state === "lobby" && $("#entry")) lobby(state);
   if (state.state === "waiting") waiting(state);
@@ -127,7 +127,7 @@ function panel(name) {
 
 // The organiser's words, a standstill, nothing left: shown at once, spoken once.
 function showBands(state) {
-  const paused = state.paused && state.state !== "called";
+  const paused = state.paused && ["lobby", "drawing", "waiting"].includes(state.state);
   const reason = paused ? `${sentence(state.pauseReason ? t(state.pauseReason) : t("The organiser has paused it."))} ${t("Your place is kept.")}` : "";
   const said = [band("#message", state.message), band("#paused", reason), band("#gone", state.allGone && state.state === "waiting" && t("Stay for seats that come back, or leave."))].join(" ").trim();
   if (said !== bands && said) speak(said);
@@ -137,7 +137,7 @@ function showBands(state) {
 function band(selector, text) {
   $(selector).hidden = !text;
   say($("span", $(selector)), text || "");
-  return text ? $(selector).textContent : "";
+  return text ? `${$("strong", $(selector)).textContent} ${text}` : "";
 }
 
 function speak(text) {

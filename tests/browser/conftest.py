@@ -25,12 +25,12 @@ STOP_TIMEOUT_S = 30
 
 
 class RunningServer:
-    """`onsale serve` on a free port with its data in a folder of the test."""
+    """`onsale serve` with its data in a folder of the test, on a free port unless it names one."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, port: int = 0) -> None:
         self.data_dir = data_dir
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "serve", "--port", "0", "--no-crowd"],
+            [sys.executable, "-m", "app.cli", "serve", "--port", str(port), "--no-crowd"],
             stdout=subprocess.PIPE,
             text=True,
             env={"ONSALE_DATA_DIR": str(data_dir), "PATH": "/usr/bin:/bin", "ONSALE_DRAIN_S": "1"},
@@ -58,6 +58,11 @@ class RunningServer:
         )
         with urllib.request.urlopen(request, timeout=10) as reply:
             return json.load(reply)
+
+    def change(self, event_id: str, **changes: object) -> dict:
+        """The room's settings, changed whatever they were."""
+        path = f"/admin/events/{event_id}/admission"
+        return self.admin("PATCH", path, changes, self.admin("GET", path)["version"])
 
     def stop(self) -> int:
         if self.process.poll() is None:
@@ -99,3 +104,13 @@ def fan(chromium, server):
     yield make
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def arena(server):
+    """The arena's event id; its queue stands still for the test, with nobody in it yet."""
+    event_id = "ev_arena"
+    calm = {"mode": "on", "paused": True, "pauseReason": "Doors open soon", "message": ""}
+    server.change(event_id, **calm)
+    yield event_id
+    server.change(event_id, **calm | {"paused": False})

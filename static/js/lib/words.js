@@ -50,6 +50,13 @@ export function timeOfDay(ms, seconds = true) {
   return new Date(ms).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit", second: seconds ? "2-digit" : undefined });
 }
 
+// The time of day, with its date unless it is today.
+export function moment(ms) {
+  const today = new Date(ms).toDateString() === new Date(now()).toDateString();
+  const date = today ? {} : { weekday: "short", day: "numeric", month: "short" };
+  return new Date(ms).toLocaleString(locale, { ...date, hour: "2-digit", minute: "2-digit" });
+}
+
 export function interval(lowMs, highMs) {
   if (lowMs === null || lowMs === undefined) return t("not known yet");
   if (highMs < 60_000) return t("under a minute");

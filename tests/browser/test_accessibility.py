@@ -1,0 +1,151 @@
+"""axe finds nothing on any page, in both languages, light and dark, on a phone and a desk.
+
+What axe can't see (focus, keyboard, live regions, reflow) has tests of its own, here and in
+test_queue_page.py; docs/accessibility.md lists who checks which point of WCAG 2.2.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+CALL_TIMEOUT_MS = 30_000
+# Every rule that stands for a success criterion of WCAG 2.2 A and AA, and axe's best practices.
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+LOOKS = [
+    ("en-GB", "light", 360),
+    ("en-GB", "dark", 1280),
+    ("de-DE", "light", 1280),
+    ("de-DE", "dark", 360),
+    ("ar-XB", "light", 360),
+]
+TARGET_PX = 24  # WCAG 2.2, 2.5.8
+
+
+def look(page: Page, language: str, scheme: str, width: int) -> None:
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    page.set_viewport_size({"width": width, "height": 800})
+    page.set_extra_http_headers({"accept-language": language})
+
+
+def complaints(page: Page) -> list[str]:
+    found = Axe().run(page, options={"runOnly": TAGS}).response["violations"]
+    return [
+        f"{rule['id']}: {node['html'][:160]} ({node.get('failureSummary', '')[:200]})"
+        for rule in found
+        for node in rule["nodes"]
+    ]
+
+
+def check(page: Page, name: str) -> None:
+    assert complaints(page) == [], name
+    wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert wide <= 0, f"{name} is wider than the window by {wide} px"
+
+
+def every_state_of_the_queue(page: Page, server, arena: str) -> Iterator[str]:
+    page.goto(f"/e/{arena}/queue")
+    expect(page.locator("#rank")).to_have_text(re.compile(r"\d"))
+    server.change(arena, message="Doors at eight.")
+    expect(page.locator("#message")).to_be_visible()
+    yield "waiting"
+    page.locator("#leaving summary").click()
+    yield "asked whether to leave"
+    server.change(arena, message="", paused=False)
+    expect(page.locator("#accept")).to_be_visible(timeout=CALL_TIMEOUT_MS)
+    yield "called"
+    page.locator("#leaving summary").click()
+    if not page.locator("#leave").is_visible():
+        page.locator("#leaving summary").click()
+    page.locator("#leave").click()
+    expect(page.locator('[data-state="left"]')).to_be_visible()
+    yield "left"
+    server.change(arena, intake="closed", paused=True)
+    page.locator("#again").click()
+    expect(page.locator('[data-state="closed"]')).to_be_visible()
+    yield "closed"
+    server.change(arena, intake="open")
+
+
+@pytest.mark.parametrize("looks", LOOKS, ids=lambda looks: "-".join(map(str, looks)))
+def test_axe_finds_nothing_on_the_pages_before_the_queue(fan, server, arena, looks):
+    page = fan()
+    look(page, *looks)
+    for path in ("/", f"/e/{arena}", "/?keyword=nothing-like-it", "/orders/bk_nothing"):
+        page.goto(path)
+        check(page, path)
+
+
+@pytest.mark.parametrize("looks", LOOKS, ids=lambda looks: "-".join(map(str, looks)))
+def test_axe_finds_nothing_in_any_state_of_the_queue(fan, server, arena, looks):
+    page = fan()
+    look(page, *looks)
+    for name in every_state_of_the_queue(page, server, arena):
+        check(page, name)
+
+
+@pytest.mark.parametrize("looks", LOOKS, ids=lambda looks: "-".join(map(str, looks)))
+def test_axe_finds_nothing_from_the_map_to_the_tickets(fan, server, looks):
+    page, event_id = fan(), "ev_theatre"
+    server.change(event_id, mode="off")
+    look(page, *looks)
+    page.goto(f"/e/{event_id}/seats")
+    expect(page.locator(".live-line .dot.live")).to_be_visible()
+    check(page, "map")
+    page.locator("#as-list").click()
+    page.locator(".sections button").first.click()
+    page.locator(".list .seat:enabled").first.click()
+    expect(page.locator("#next")).to_be_enabled()
+    check(page, "list of seats")
+    page.locator("#next").click()
+    page.locator("#email").fill("fan@example.org")
+    check(page, "payment")
+    page.locator("#next").click()
+    page.wait_for_url(re.compile(r"/orders/bk_"))
+    expect(page.locator(".ticket .qr svg")).to_have_count(1)
+    check(page, "tickets")
+
+
+def test_axe_finds_nothing_in_the_console(fan, server, arena):
+    page = fan()
+    page.goto(server.console_link)  # works once
+    page.goto(f"/console?event={arena}")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        check(page, f"console, {scheme}")
+
+
+def test_everything_that_can_be_pressed_is_large_enough(fan, arena):
+    page = fan(viewport={"width": 360, "height": 740})
+    for path in ("/", f"/e/{arena}", f"/e/{arena}/queue"):
+        page.goto(path)
+        for found in page.locator("button:visible, a.button:visible, summary:visible").all():
+            box = found.bounding_box()
+            assert min(box["width"], box["height"]) >= TARGET_PX, found.inner_text()
+
+
+def test_text_at_twice_its_size_and_wide_spacing_loses_nothing(fan, arena):
+    """WCAG 2.2, 1.4.4 and 1.4.12: in a window of 320 px (1.4.10), where text is the largest."""
+    page = fan(viewport={"width": 320, "height": 640})
+    page.goto(f"/e/{arena}/queue")
+    expect(page.locator("#rank")).to_have_text(re.compile(r"\d"))
+    page.evaluate(
+        """() => {
+          document.documentElement.style.fontSize = "200%";
+          for (const part of document.querySelectorAll("body *")) {
+            part.style.lineHeight = "1.5";
+            part.style.letterSpacing = ".12em";
+            part.style.wordSpacing = ".16em";
+          }
+        }"""
+    )
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    for part in page.locator(".pace dd, .steps li, #paused").all():
+        clipped = part.evaluate("found => found.scrollWidth - found.clientWidth")
+        assert clipped <= 1, part.inner_text()

@@ -1,0 +1,265 @@
+"""The queue page in real browsers: what it says, what it survives, and what it can do without."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page, Route, WebSocketRoute, expect
+
+from tests.browser.conftest import RunningServer
+
+pytestmark = pytest.mark.browser
+
+CALL_TIMEOUT_MS = 30_000
+BACK_TIMEOUT_MS = 60_000  # a server that starts again, and a page that finds out
+WATCH_WHAT_IS_SPOKEN = """() => {
+  const spoken = document.querySelector("#spoken");
+  window.spoken = [];
+  new MutationObserver(() => window.spoken.push(spoken.textContent))
+    .observe(spoken, { childList: true, characterData: true, subtree: true });
+}"""
+PHONE = {"viewport": {"width": 360, "height": 740}}
+
+
+class Line:
+    """A page's way to the server, which the test cuts and mends."""
+
+    def __init__(self) -> None:
+        self.down, self._sockets = False, []
+
+    def socket(self, socket: WebSocketRoute) -> None:
+        if self.down:
+            socket.close(code=1001)
+            return
+        self._sockets.append(socket)
+        socket.connect_to_server()
+
+    def request(self, route: Route) -> None:
+        if self.down:
+            route.abort()
+        else:
+            route.continue_()
+
+    def cut(self) -> None:
+        self.down = True
+        for socket in self._sockets:
+            socket.close(code=1001)
+
+
+def queue(page: Page, event_id: str) -> str:
+    """Opens the queue page; the rank that it shows, as it is written."""
+    page.goto(f"/e/{event_id}/queue")
+    return rank(page)
+
+
+def rank(page: Page) -> str:
+    expect(page.locator("#rank")).to_have_text(re.compile(r"\d"))
+    return page.locator("#rank").inner_text()
+
+
+def leave(page: Page) -> None:
+    page.get_by_text("Leave the queue").click()
+    page.get_by_role("button", name="Yes, leave").click()
+    expect(page.get_by_role("heading", name="You left the queue")).to_be_visible()
+
+
+def test_tabs_share_one_place_and_an_accepted_turn_takes_both_to_the_map(fan, server, arena):
+    first = fan()
+    shown = queue(first, arena)
+    second = first.context.new_page()
+    assert queue(second, arena) == shown
+    server.change(arena, paused=False)
+    expect(second.get_by_role("heading", name="Your turn")).to_be_visible(timeout=CALL_TIMEOUT_MS)
+    first.get_by_role("button", name="Accept and choose seats").click(timeout=CALL_TIMEOUT_MS)
+    for page in (first, second):
+        page.wait_for_url(f"**/e/{arena}/seats")
+
+
+def test_a_fan_who_goes_back_from_the_queue_and_forth_has_the_same_place(fan, arena):
+    page = fan()
+    page.goto(f"/e/{arena}")
+    page.locator("#go").click()
+    shown = rank(page)
+    page.go_back()
+    expect(page.locator("#go")).to_have_text("Back to your place")
+    page.go_forward()
+    assert rank(page) == shown
+    leave(page)
+
+
+def test_the_rank_moves_the_line_never_goes_back_and_a_screen_reader_is_left_in_peace(fan, arena):
+    ahead, page = [fan(), fan()], fan()
+    for other in ahead:
+        queue(other, arena)
+    queue(page, arena)
+    page.evaluate(WATCH_WHAT_IS_SPOKEN)
+    before, line = page.locator("#rank").inner_text(), page.locator(".way .done")
+    done = float(line.get_attribute("stroke-dasharray").split()[0])
+    for other in ahead:
+        leave(other)
+        expect(page.locator("#rank")).not_to_have_text(before)
+        before = rank(page)
+        now = float(line.get_attribute("stroke-dasharray").split()[0])
+        assert now > done
+        done = now
+    assert page.title().startswith(before)
+    assert page.evaluate("window.spoken") == []
+    for live in page.locator("[aria-live], [role=status], [role=alert], [role=timer]").all():
+        assert before not in live.inner_text()
+    leave(page)
+
+
+def test_an_operators_words_and_pause_are_on_the_page_at_once(fan, server, arena):
+    page = fan()
+    queue(page, arena)
+    expect(page.locator("#paused")).to_contain_text("Doors open soon. Your place is kept.")
+    expect(page.locator("#message")).to_be_hidden()
+    server.change(arena, message="The support act is ill.")
+    expect(page.locator("#message")).to_contain_text("The support act is ill.", timeout=3_000)
+    expect(page.locator("#spoken")).to_contain_text("The support act is ill.")
+    server.change(arena, message="")
+    expect(page.locator("#message")).to_be_hidden()
+    leave(page)
+
+
+def test_leaving_asks_once_and_a_closed_queue_says_so(fan, server, arena):
+    page = fan()
+    queue(page, arena)
+    page.get_by_text("Leave the queue").click()
+    page.get_by_text("Leave the queue").click()
+    assert rank(page), "the second click was a no"
+    leave(page)
+    expect(page.get_by_role("button", name="Join the queue")).to_be_focused()
+    server.change(arena, intake="closed")
+    page.get_by_role("button", name="Join the queue").click()
+    expect(page.get_by_role("heading", name="The queue is closed")).to_be_visible()
+    server.change(arena, intake="open")
+
+
+def test_the_turn_blinks_in_the_title_and_its_ring_runs_out(fan, server, arena):
+    page = fan()
+    queue(page, arena)
+    server.change(arena, paused=False)
+    expect(page.get_by_role("heading", name="Your turn")).to_be_visible(timeout=CALL_TIMEOUT_MS)
+    expect(page).to_have_title("Your turn")
+    expect(page).to_have_title(re.compile(r"^00:\d\d · "))
+    expect(page.get_by_role("button", name="Accept and choose seats")).to_be_focused()
+    left = page.locator(".ring .left").get_attribute("stroke-dasharray")
+    expect(page.locator(".ring .left")).not_to_have_attribute("stroke-dasharray", left)
+    page.reload()
+    expect(page.locator(".ring text")).to_have_text(re.compile(r"^00:[0-5]\d$"))
+    leave(page)
+
+
+def test_another_language_keeps_the_place(fan, arena):
+    page = fan(**PHONE)
+    shown = queue(page, arena)
+    page.get_by_role("button", name="Deutsch").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Dein Platz in der Schlange")
+    assert rank(page) == shown.rstrip("stndrh") + "."
+    assert page.title().startswith(rank(page))
+    page.get_by_role("button", name="English").click()
+    assert rank(page) == shown
+    leave(page)
+
+
+def test_without_javascript_a_fan_joins_waits_is_called_and_accepts(fan, server, arena):
+    page = fan(java_script_enabled=False)
+    page.goto(f"/e/{arena}/queue")
+    page.get_by_role("button", name="Join the queue").click()
+    expect(page.locator("#rank")).to_have_text(re.compile(r"\d(st|nd|rd|th)"))
+    server.change(arena, paused=False)
+    accept = page.get_by_role("button", name="Accept and choose seats")
+    expect(accept).to_be_visible(timeout=CALL_TIMEOUT_MS)  # the page asks again by itself
+    accept.click()
+    page.wait_for_url(f"**/e/{arena}/seats")
+
+
+@pytest.mark.parametrize("way", ["none", "refused"])
+def test_without_a_websocket_the_page_asks_at_the_servers_pace(fan, arena, way):
+    ahead, page = fan(), fan()
+    queue(ahead, arena)
+    if way == "none":
+        page.add_init_script("delete window.WebSocket")
+    else:
+        page.route_web_socket("**/socket", lambda socket: socket.close(code=1000))
+    shown = queue(page, arena)
+    leave(ahead)
+    expect(page.locator("#rank")).not_to_have_text(shown, timeout=CALL_TIMEOUT_MS)
+    expect(page.locator("#link")).to_be_empty()
+    leave(page)
+
+
+def test_a_lost_connection_is_a_quiet_line_and_after_three_tries_a_button(fan, arena):
+    page, line = fan(), Line()
+    page.route_web_socket("**/queue/socket", line.socket)
+    page.route("**/events/*/queue", line.request)
+    shown = queue(page, arena)
+    line.cut()
+    expect(page.locator("#link")).to_contain_text("Your place is kept", timeout=BACK_TIMEOUT_MS)
+    expect(page.get_by_role("button", name="Try now")).to_be_visible(timeout=BACK_TIMEOUT_MS)
+    assert page.locator("#rank").inner_text() == shown
+    line.down = False
+    page.get_by_role("button", name="Try now").click()
+    expect(page.locator("#link")).to_be_empty(timeout=BACK_TIMEOUT_MS)
+    expect(page.get_by_role("button", name="Try now")).to_be_hidden()
+    leave(page)
+
+
+def test_a_restart_of_the_server_under_an_open_page_keeps_the_place(chromium, tmp_path):
+    server = RunningServer(tmp_path)
+    try:
+        server.change("ev_arena", paused=True, pauseReason="Doors open soon")
+        contexts = [chromium.new_context(base_url=server.url, locale="en-GB") for _ in range(3)]
+        pages = [context.new_page() for context in contexts]
+        assert [queue(page, "ev_arena") for page in pages] == ["1st", "2nd", "3rd"]
+        pages[2].evaluate("window.loadedOnce = true")
+        server.stop()
+        expect(pages[2].locator("#link")).to_have_text(
+            re.compile("Reconnecting|Still no connection"), timeout=BACK_TIMEOUT_MS
+        )
+        server = RunningServer(tmp_path, urlsplit(server.url).port)
+        expect(pages[2].locator("#link")).to_be_empty(timeout=BACK_TIMEOUT_MS)
+        assert [rank(page) for page in pages] == ["1st", "2nd", "3rd"]
+        assert pages[2].evaluate("window.loadedOnce"), "the page was loaded again"
+        for context in contexts:
+            context.close()
+    finally:
+        server.stop()
+
+
+def test_the_whole_queue_works_from_the_keyboard(fan, server, arena):
+    page = fan()
+    page.goto(f"/e/{arena}")
+    _tab_to(page, page.locator("#go"))
+    page.keyboard.press("Enter")
+    rank(page)
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("Skip to the content")).to_be_focused()
+    _tab_to(page, page.get_by_role("button", name="Ring at my turn"))
+    page.keyboard.press("Space")
+    expect(page.get_by_role("button", name="Ring at my turn")).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    _tab_to(page, page.locator("#leaving summary"))
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Yes, leave")).to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    server.change(arena, paused=False)
+    expect(page.get_by_role("button", name="Accept and choose seats")).to_be_focused(
+        timeout=CALL_TIMEOUT_MS
+    )
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/e/{arena}/seats")
+
+
+def _tab_to(page: Page, wanted) -> None:
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if wanted.evaluate("found => found === document.activeElement"):
+            return
+    raise AssertionError(f"no way to {wanted} by Tab")
