@@ -30,10 +30,9 @@ from starlette.requests import HTTPConnection
 LOCALES: Final = Path(__file__).parent / "locale"
 COOKIE = "onsale_language"
 VARY = {"vary": "Accept-Language, Cookie"}
-KEY_CHARACTERS = 28  # as in static/js/lib/words.js
 MAX_ACCEPTED = 20  # languages of one header that are looked at
 PLACEHOLDER = re.compile(r"(\{\w+\})")
-SCRIPTS = "static/js/"
+SAID_IN = "waiting_room/views.py"  # why a queue stands still
 
 # tag of the cookie → (tag for `lang` and Intl, its own name). Days come first, hours are 24.
 SPOKEN = {"en": ("en-GB", "English"), "de": ("de", "Deutsch")}
@@ -58,7 +57,7 @@ class Text:
     """What a catalogue has for one msgid: a form for each plural category, or only `other`."""
 
     forms: Mapping[str, str]
-    scripts: frozenset[str]  # of static/js, which show it
+    files: frozenset[str]  # where it stands
     as_written: bool  # the same as the English in the code
 
 
@@ -91,18 +90,35 @@ class Language:
         return PLACEHOLDER.sub(lambda found: shown.get(found[0][1:-1], found[0]), text)
 
     def for_scripts(self, scripts: Iterable[str]) -> dict[str, object]:
-        """What a page's modules need to speak: texts that differ from their English keys.
+        """What a page's modules need to speak: texts that differ from the English in them.
 
-        Keys are cut to what tells the texts of a page apart: the page is to be small.
+        The page is to be small, so a key is cut to `key` characters, as many as tell the texts of
+        these scripts apart. `said`: sentences that the server itself says, by their whole text.
         """
         wanted = frozenset(scripts)
-        texts: dict[str, str | dict[str, str]] = {}
-        for key, text in self.texts.items():
-            forms = {name: self.change(form) for name, form in text.forms.items()}
-            if wanted & text.scripts and not (text.as_written and self.change is str):
-                assert key[:KEY_CHARACTERS] not in texts, f"make KEY_CHARACTERS longer: {key}"
-                texts[key[:KEY_CHARACTERS]] = forms["other"] if len(forms) == 1 else forms
-        return {"locale": self.locale_tag, "texts": texts}
+        ours = {key: text for key, text in self.texts.items() if wanted & text.files}
+        characters = _telling_apart(list(ours))
+        return {
+            "locale": self.locale_tag,
+            "key": characters,
+            "texts": {
+                key[:characters]: self._sent(text)
+                for key, text in ours.items()
+                if not self._as_in_code(text)
+            },
+            "said": {
+                key: self._sent(text)
+                for key, text in self.texts.items()
+                if SAID_IN in text.files and not self._as_in_code(text)
+            },
+        }
+
+    def _as_in_code(self, text: Text) -> bool:
+        return text.as_written and self.change is str
+
+    def _sent(self, text: Text) -> str | dict[str, str]:
+        forms = {name: self.change(form) for name, form in text.forms.items()}
+        return forms["other"] if len(forms) == 1 else forms
 
     @property
     def locale_tag(self) -> str:
@@ -207,9 +223,17 @@ def _spoken(tag: str) -> Language:
         key = message.id if isinstance(message.id, str) else message.id[0]
         if key:
             forms = _forms(locale, [str(form) for form in strings], plural=message.pluralizable)
-            scripts = frozenset(where for where, _ in message.locations)
-            texts[key] = Text(forms, scripts, as_written=message.string == message.id)
+            files = frozenset(where for where, _ in message.locations)
+            texts[key] = Text(forms, files, as_written=message.string == message.id)
     return Language(tag=tag, lang=lang, name=name, locale=locale, texts=texts)
+
+
+def _telling_apart(keys: list[str]) -> int:
+    """The shortest length to which all of them can be cut without two becoming one."""
+    characters = 1
+    while len({key[:characters] for key in keys}) < len(keys):
+        characters += 1
+    return characters
 
 
 def _forms(locale: Locale, strings: list[str], *, plural: bool) -> dict[str, str]:

@@ -21,11 +21,12 @@ TITLES = {
     "lobby": N_("You are in the lobby"),
     "called": N_("Your turn"),
 }
+# By `etaReason`, as in an attribute: static/js/queue.js finds them there.
 REASONS = {
     "pace": N_("The organiser changed the pace."),
     "paused": N_("Calling was paused."),
     "cap": N_("Room in the shop comes up faster or slower than before."),
-    "no_shows": N_("More fans than before answer their call, or fewer."),
+    "no-shows": N_("More fans than before answer their call, or fewer."),
     "returns": N_("Fans ahead of you came back."),
     "repair": N_("The queue was repaired. Everybody gets their place back first."),
 }
@@ -40,10 +41,12 @@ def queue_view(
     accept_ms, grace_ms = (room.accept_ms, room.grace_ms) if room else (DEFAULT_MS, DEFAULT_MS)
     return {
         "state": name,
+        "lobby_open": name == "none" and known["opensAt"] > known["now"],
         "before": name not in {"waiting", "called"},  # the opening may be still to come
         "title": _title(name, known, words),
         "refresh_s": _refresh_s(name, known),
         "message": known.get("message") or "",
+        "reasons": {name: words.t(reason) for name, reason in REASONS.items()},
         "revoked": whole_sentence(known["revokedReason"]) if known.get("revokedReason") else "",
         "over": known.get("intake") == "drained",
         "paused": _paused(known, words) if name in PAUSABLE else "",
@@ -98,7 +101,7 @@ def _times(name: str, state: Mapping[str, Any], words: Language, time_zone: str)
 def _waiting(state: Mapping[str, Any], words: Language) -> dict[str, str]:
     if state.get("state") != "waiting":
         return {"rank": "–", "eta": "–", "eta_why": "", "per_minute": "–"}
-    reason = REASONS.get(state.get("etaReason") or "")
+    reason = REASONS.get((state.get("etaReason") or "").replace("_", "-"))
     return {
         "rank": ordinal(state["rank"], words),
         "eta": interval(state["etaLowMs"], state["etaHighMs"], words),

@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -61,6 +62,15 @@ _environment = Environment(
 )
 
 
+def _json(value: object) -> Markup:
+    """For a script element: no `<` may end it. Jinja's own writes every umlaut as six bytes."""
+    text = orjson.dumps(value).decode().replace("<", "\\u003c")
+    return Markup(text)  # noqa: S704 (just escaped)
+
+
+_environment.filters["json"] = _json
+
+
 def page(
     request: Request,
     template: str,
@@ -83,17 +93,22 @@ def page(
 def _common(request: Request, words: Language, name: str) -> dict[str, object]:
     files, languages = assets(), languages_of(request)
     modules = files.modules_of(f"js/{name}.js")
-    query = request.scope["query_string"].decode("latin-1")
     return {
         "t": words.t,
         "tn": words.tn,
         "language": words,
         "others": [other for other in languages.spoken.values() if other is not words],
-        "here": request.scope["path"] + (f"?{query}" if query else ""),
+        "here": address_of(request),
         "static": files.url,
         "modules": [f"{files.url}/{module}" for module in modules],
         "words": words.for_scripts(f"static/{module}" for module in modules),
     }
+
+
+def address_of(request: Request) -> str:
+    """The path and the query that were asked for."""
+    query = request.scope["query_string"].decode("latin-1")
+    return f"{request.scope['path']}{'?' if query else ''}{query}"
 
 
 def problem_page(

@@ -47,7 +47,7 @@ MAX_SALES = 100  # the console lists no more
 MAX_PAGE = 1_000
 MAX_KEYWORD_CHARACTERS = 100
 LANGUAGE_LIFE_S = 365 * 24 * 3600
-LOCAL_ADDRESS = re.compile(r"/[\w./?&=%+~-]{0,500}", re.ASCII)
+LOCAL_ADDRESS = re.compile(r"/[\w./?&=%+~:-]{0,500}", re.ASCII)
 
 Numbers = Callable[[str], Awaitable[Mapping[str, Any]]]  # event id → numbers of its queue
 Free = Callable[[str], Awaitable[int]]  # event id → seats that are available

@@ -4,7 +4,7 @@ import { call } from "./lib/api.js";
 import { $, $$, remember, remembered, say } from "./lib/page.js";
 import { QueueLink } from "./lib/queue-link.js";
 import { Backoff, sleep } from "./lib/retry.js";
-import { countdown, interval, learn, moment, now, number, ordinal, sentence, t, tn } from "./lib/words.js";
+import { countdown, interval, learn, moment, now, number, ordinal, said, sentence, t, tn } from "./lib/words.js";
 import { announce, offerSound, ring } from "./queue/turn.js";
 
 const { event: eventId, title, acceptMs } = document.body.dataset;
@@ -14,10 +14,8 @@ const OPENING_SPREAD_MS = 2_000;
 const QUIET_TRIES = 3;
 const SPEAK_EVERY_MS = 60_000; // a screen reader hears the rank no more often
 const LISTENING = new Set(["lobby", "drawing", "waiting", "called"]);
-const REASONS = {
-  pace: t("The organiser changed the pace."), paused: t("Calling was paused."), cap: t("Room in the shop comes up faster or slower than before."),
-  no_shows: t("More fans than before answer their call, or fewer."), returns: t("Fans ahead of you came back."), repair: t("The queue was repaired. Everybody gets their place back first."),
-};
+// Why a wait changed, in words: attributes of the line that shows it.
+const why = (name) => $("#eta-why").dataset[name === "no_shows" ? "noShows" : name] ?? "";
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 const link = new QueueLink(eventId, show, showLink);
@@ -99,7 +97,8 @@ function show(state) {
   listen(LISTENING.has(state.state));
   showBands(state);
   if (state.opensAt) for (const part of $$('[data-part="opens-at"]')) say(part, t("{time}, your time", { time: moment(state.opensAt) }));
-  if (state.intake === "drained") say($("#closed"), t("It has come to its end: everybody in line had their turn."));
+  $("#over").hidden = state.intake !== "drained";
+  $("#closed").hidden = !$("#over").hidden;
   if (state.state === "lobby" && $("#entry")) lobby(state);
   if (state.state === "waiting") waiting(state);
   if (state.state === "called" && before !== "called") { speak(t("Your turn")); announce($("#accept")); }
@@ -121,22 +120,23 @@ function panel(name) {
   document.body.classList.toggle("called", name === "called");
   $("#accept").hidden = name !== "called";
   $("#leaving").hidden = !LISTENING.has(name) || name === "drawing";
-  $("#again").hidden = name !== "left" && name !== "problem";
+  $("#again").hidden = !["left", "passed", "lost", "problem"].includes(name);
   if (focused !== document.body && !focused.checkVisibility()) $("#main").focus({ preventScroll: true });
 }
 
 // The organiser's words, a standstill, nothing left: shown at once, spoken once.
 function showBands(state) {
   const paused = state.paused && ["lobby", "drawing", "waiting"].includes(state.state);
-  const reason = paused ? `${sentence(state.pauseReason ? t(state.pauseReason) : t("The organiser has paused it."))} ${t("Your place is kept.")}` : "";
-  const said = [band("#message", state.message), band("#paused", reason), band("#gone", state.allGone && state.state === "waiting" && t("Stay for seats that come back, or leave."))].join(" ").trim();
+  const words = $("#paused span").dataset;
+  const reason = paused ? `${sentence(said(state.pauseReason) || words.else)} ${words.kept}` : "";
+  const said = [band("#message", state.message), band("#paused", reason), band("#gone", state.allGone && state.state === "waiting" && $("#gone span").textContent)].join(" ").trim();
   if (said !== bands && said) speak(said);
   bands = said;
 }
 
 function band(selector, text) {
   $(selector).hidden = !text;
-  say($("span", $(selector)), text || "");
+  if (text) say($("span", $(selector)), text);
   return text ? `${$("strong", $(selector)).textContent} ${text}` : "";
 }
 
@@ -156,11 +156,11 @@ function waiting(state) {
   remember("sessionStorage", BEST, String(first));
   const reached = first > 1 ? (first - state.rank) / (first - 1) : 1;
   const rose = shownRank !== null && state.rank > shownRank;
-  if (rose || shownRank === null || state.rank < shownRank) say($("#rose"), rose ? REASONS.returns : "");
+  if (rose || shownRank === null || state.rank < shownRank) say($("#rose"), rose ? why("returns") : "");
   progress = Math.max(progress, Math.min(0.985, reached));
   $(".way .done").setAttribute("stroke-dasharray", `${progress} 1`);
   say($("#eta"), state.paused ? t("not known yet") : interval(state.etaLowMs, state.etaHighMs));
-  say($("#eta-why"), REASONS[state.etaReason] ?? "");
+  say($("#eta-why"), why(state.etaReason));
   say($("#per-minute"), number(state.perMinute));
   if (Date.now() - spokenAt > SPEAK_EVERY_MS) speak(`${ordinal(state.rank).join(number(state.rank))}. ${$("#eta").textContent}. ${$("#eta-why").textContent}`);
   countTo(state.rank);
@@ -226,13 +226,16 @@ function enter() {
   listen(false);
   forget();
   panel("admitted");
-  location.replace(`/e/${eventId}/seats`);
+  location.replace(`/e/${eventId}/seats`); // or on to a shop elsewhere: the server knows
 }
 
+// The turn or the place is gone: said in words, with the way back in.
 function over(before) {
   forget();
-  if (before === "called") trouble(t("Your turn has passed"), t("It was not accepted in time and went to the next fan. You can join again at the end of the queue."));
-  else trouble(t("Your place was given up"), t("The queue no longer has it. Join again to get a new one."));
+  listen(false);
+  current = { state: before === "called" ? "passed" : "lost" };
+  panel(current.state);
+  $(`[data-state="${current.state}"] h1`).focus();
 }
 
 function revoked({ revokedReason }) {
@@ -260,6 +263,6 @@ function trouble(headline, text) {
 
 function showLink(up, tries) {
   const lost = !up && tries >= 1, patient = tries <= QUIET_TRIES;
-  say($("#link"), !lost ? "" : patient ? t("Reconnecting. Your place is kept.") : t("Still no connection. Your place is kept, and this page keeps trying."));
+  say($("#link"), !lost ? "" : patient ? $("#link").dataset.quiet : $("#link").dataset.patient);
   $("#retry").hidden = !lost || patient;
 }

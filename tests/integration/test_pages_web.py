@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import html
 import re
 
 import pytest
 
 from app.pages.assets import assets
+from tests.operators import until
 
 FIRST_LOAD_BYTES = 14 * 1024
 HTML = {"accept": "text/html"}
@@ -16,10 +18,10 @@ GERMAN = HTML | {"accept-language": "de-DE,de;q=0.9,en;q=0.5"}
 
 def shown(reply) -> str:
     """What a page shows: its text without what is hidden and without its scripts."""
-    html = re.sub(r"<head>.*?</head>|<script.*?</script>", "", reply.text, flags=re.DOTALL)
-    html = re.sub(r'<section class="state"[^>]*hidden>.*?</section>', "", html, flags=re.DOTALL)
-    html = re.sub(r"<(p|button|details)[^>]* hidden>.*?</\1>", "", html, flags=re.DOTALL)
-    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+    text = re.sub(r"<head>.*?</head>|<script.*?</script>", "", reply.text, flags=re.DOTALL)
+    text = re.sub(r'<section class="state"[^>]*hidden>.*?</section>', "", text, flags=re.DOTALL)
+    text = re.sub(r"<(p|button|details)[^>]* hidden>.*?</\1>", "", text, flags=re.DOTALL)
+    return html.unescape(" ".join(re.sub(r"<[^>]+>", " ", text).split()))
 
 
 async def test_a_page_speaks_the_browsers_language_and_says_so_to_caches(fan, make_sale):
@@ -57,7 +59,7 @@ async def test_from_right_to_left(fan):
 
 
 async def test_an_error_is_told_in_the_callers_language(fan, make_sale):
-    event_id = await make_sale(mode="on", opens_in_s=600)
+    event_id = await make_sale(mode="on", opens_in_s=600, draw=False)
     api = {"accept-language": "de"}
     reply = await fan().post(f"/events/{event_id}/queue", json={}, headers=api)
     problem = reply.json()
@@ -91,14 +93,12 @@ async def test_without_scripts_a_fan_joins_waits_and_leaves_by_forms(fan, make_s
     assert "Join the queue" in shown(await client.get(queue))
 
 
-async def test_without_scripts_a_called_fan_accepts_by_a_form(fan, make_sale, node):
+async def test_without_scripts_a_called_fan_accepts_by_a_form(fan, make_sale):
     event_id = await make_sale(mode="on")
     queue, client = f"/e/{event_id}/queue", fan()
     await client.post(queue, data={"do": "join"})
-    await node.services.waiting_room.hub._round(
-        event_id, node.services.waiting_room.hub._events[event_id]
-    )
-    assert "Accept and choose seats" in shown(await client.get(queue))
+    page = await until(lambda: client.get(queue), lambda page: "Your turn" in shown(page))
+    assert "Accept and choose seats" in shown(page)
     reply = await client.post(queue, data={"do": "accept"})
     assert reply.headers["location"] == f"/e/{event_id}/seats"
     reply = await client.get(queue)
@@ -106,11 +106,25 @@ async def test_without_scripts_a_called_fan_accepts_by_a_form(fan, make_sale, no
 
 
 async def test_a_form_that_comes_too_early_or_too_late_shows_how_things_stand(fan, make_sale):
-    event_id, early = await make_sale(mode="on"), await make_sale(mode="on", opens_in_s=600)
+    event_id, early = (
+        await make_sale(mode="on"),
+        await make_sale(mode="on", opens_in_s=600, draw=False),
+    )
     for event, do in ((event_id, "accept"), (early, "join")):
         reply = await fan().post(f"/e/{event}/queue", data={"do": do})
         assert (reply.status_code, reply.headers["location"]) == (303, f"/e/{event}/queue")
     assert "Opens in 00:10" in shown(await fan().get(f"/e/{early}/queue"))
+
+
+async def test_without_scripts_a_fan_takes_part_in_the_draw(fan, make_sale):
+    event_id, client = await make_sale(mode="on", opens_in_s=600), fan()
+    queue = f"/e/{event_id}/queue"
+    assert "Go into the lobby" in shown(await client.get(queue))
+    await client.post(queue, data={"do": "join"})
+    page = await client.get(queue)
+    entry = (await client.get(f"/events/{event_id}/queue")).json()["entryId"]
+    for words in ("The draw is in 00:", entry, "Your entry", "Anybody can compute it again"):
+        assert words in shown(page)
 
 
 async def test_a_form_on_another_site_can_not_act_for_a_fan(fan, make_sale):
@@ -155,7 +169,7 @@ async def test_static_files_are_compressed_and_kept_for_ever_under_their_version
         assert (await client.get(f"/static/{nothing}")).status_code == 404
 
 
-@pytest.mark.parametrize("opens_in_s", [-60, 600], ids=["waiting", "early"])
+@pytest.mark.parametrize("opens_in_s", [-60, 600], ids=["waiting", "lobby"])
 @pytest.mark.parametrize("language", ["en", "de"])
 async def test_the_first_load_of_the_queue_page_fits_into_14_kilobytes(
     fan, make_sale, language, opens_in_s
@@ -167,8 +181,8 @@ async def test_the_first_load_of_the_queue_page_fits_into_14_kilobytes(
     headers = HTML | {"accept-language": language, "accept-encoding": "gzip"}
     async with client.stream("GET", f"/e/{event_id}/queue", headers=headers) as reply:
         page = b"".join([chunk async for chunk in reply.aiter_raw()])
-    html = gzip.decompress(page).decode()
-    files = set(re.findall(r'(?:href|src)="(/static/[^"]+\.(?:css|js))"', html))
+    text = gzip.decompress(page).decode()
+    files = set(re.findall(r'(?:href|src)="(/static/[^"]+\.(?:css|js))"', text))
     modules = assets().modules_of("js/queue.js")
     assert {f"{assets().url}/{name}" for name in modules} <= files, "a script is found late"
     sizes = {"page": len(page)}

@@ -2,18 +2,21 @@
 // catalogue has for it came with the page. The server's clock counts: `learn` its time from any
 // reply's `now`.
 
-const KEY_CHARACTERS = 28; // of a text are enough to find its translation: the server made sure
-const { locale, texts } = JSON.parse(document.getElementById("words").textContent);
+// `key` characters of a text are enough to find its translation: the server made sure.
+const { locale, key, texts, said: known } = JSON.parse(document.getElementById("words").textContent);
 const plurals = new Intl.PluralRules(locale), ordinals = new Intl.PluralRules(locale, { type: "ordinal" });
 const filled = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => (typeof values[name] === "number" ? number(values[name]) : values[name] ?? whole));
 
 // `{name}` in the text is filled from `values`, numbers as the language writes them.
-export const t = (text, values = {}) => filled(texts[text.slice(0, KEY_CHARACTERS)] ?? text, values);
+export const t = (text, values = {}) => filled(texts[text.slice(0, key)] ?? text, values);
 
 // In the form that goes with `n`, which is `{n}` in the text.
 export function tn(one, many, n, values = {}) {
-  return filled(texts[one.slice(0, KEY_CHARACTERS)]?.[plurals.select(n)] ?? (n === 1 ? one : many), { ...values, n });
+  return filled(texts[one.slice(0, key)]?.[plurals.select(n)] ?? (n === 1 ? one : many), { ...values, n });
 }
+
+// A sentence of the server, if it is one of its own; an operator's words are shown as they are.
+export const said = (text) => known[text] ?? text;
 
 let ahead = 0;
 export const learn = (serverNowMs) => { if (serverNowMs) ahead = serverNowMs - Date.now(); };
