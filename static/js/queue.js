@@ -58,6 +58,7 @@ async function join() {
 }
 
 async function refused(problem, brought) {
+  if (!problem.code) throw problem; // ours, not the server's
   if (problem.code === "not_open") return show({ ...current, state: "early", opensAt: problem.facts.opensAt });
   if (problem.code === "queue_closed") return show({ ...current, state: "closed", intake: problem.facts.intake });
   if (problem.code === "bad_slip" && brought) {
@@ -127,11 +128,11 @@ function panel(name) {
 // The organiser's words, a standstill, nothing left: shown at once, spoken once.
 function showBands(state) {
   const paused = state.paused && ["lobby", "drawing", "waiting"].includes(state.state);
-  const words = $("#paused span").dataset;
-  const reason = paused ? `${sentence(said(state.pauseReason) || words.else)} ${words.kept}` : "";
-  const said = [band("#message", state.message), band("#paused", reason), band("#gone", state.allGone && state.state === "waiting" && $("#gone span").textContent)].join(" ").trim();
-  if (said !== bands && said) speak(said);
-  bands = said;
+  const pause = $("#paused span").dataset;
+  const reason = paused ? `${sentence(said(state.pauseReason) || pause.else)} ${pause.kept}` : "";
+  const words = [band("#message", state.message), band("#paused", reason), band("#gone", state.allGone && state.state === "waiting" && $("#gone span").textContent)].join(" ").trim();
+  if (words !== bands && words) speak(words);
+  bands = words;
 }
 
 function band(selector, text) {
