@@ -52,8 +52,10 @@ async def _measured(measure: Callable[[Redis], Awaitable[Figure]], redis_url: st
         return await measure(redis)
 
 
-async def spent(one: Callable[[int], Awaitable[object]], count: int) -> float:
-    """Seconds for `count` calls, CLIENTS of them at any time."""
+async def spent(
+    one: Callable[[int], Awaitable[object]], count: int, *, clients: int = CLIENTS
+) -> float:
+    """Seconds for `count` calls, `clients` of them at any time."""
     numbers = itertools.count()
 
     async def client() -> None:
@@ -61,7 +63,7 @@ async def spent(one: Callable[[int], Awaitable[object]], count: int) -> float:
             await one(number)
 
     start = time.perf_counter()
-    async with asyncio.TaskGroup() as clients:
-        for _ in range(CLIENTS):
-            clients.create_task(client())
+    async with asyncio.TaskGroup() as crowd:
+        for _ in range(clients):
+            crowd.create_task(client())
     return time.perf_counter() - start

@@ -107,10 +107,10 @@ class Hub:
         """The node's copy, read now if there is none yet or it is a round old."""
         event = self._event(event_id)
         event.wanted_at = _now_s()
+        if fresh := event.younger_than(ROUND_S):
+            return fresh
         async with event.polling:
-            if event.view is not None and _now_s() - event.polled_at <= ROUND_S:
-                return event.view
-            return await self._poll(event_id, event)
+            return event.younger_than(ROUND_S) or await self._poll(event_id, event)
 
     async def numbers(self, event_id: str) -> dict[str, Any]:
         return self.numbers_of(event_id, await self.view(event_id))
@@ -154,11 +154,13 @@ class Hub:
 
     async def push(self, event_id: str, subject: str, standing: Standing) -> None:
         """This is where the fan stands now: all of the fan's tabs here are told."""
+        event = self._events.get(event_id)
+        fan = event.board.fans.get(subject) if event else None
+        if event is None or fan is None:
+            return
+        event.board.stands(fan, standing)
         view = await self.view(event_id)
-        event = self._event(event_id)
-        fan = event.board.fans.get(subject)
-        if fan is not None:
-            event.board.stands(fan, standing)
+        if fan.sockets:
             self._tell(event_id, event, view, fan)
 
     # -- rounds -------------------------------------------------------------------------------
@@ -243,7 +245,10 @@ class Hub:
         if view.now_ms >= view.state.get("page_ends_ms", 0):
             await room.store.age(event_id, epoch, floor)
             return
-        ids = [new_id("ad") for _ in range(min(CALLS_PER_TICK, view.ranks.present))]
+        counts, cap = view.counts, view.room.max_active
+        free = cap - counts.calling - counts.called - counts.active
+        most = min(CALLS_PER_TICK, view.ranks.present, max(0, free))
+        ids = [new_id("ad") for _ in range(most)]
         calls = await room.store.tick(event_id, epoch, floor, call_ids=ids)
         if not calls:
             return
@@ -331,7 +336,10 @@ class Hub:
     # -- inside -------------------------------------------------------------------------------
 
     def _event(self, event_id: str) -> LocalEvent:
-        return self._events.setdefault(event_id, LocalEvent())
+        event = self._events.get(event_id)
+        if event is None:
+            event = self._events[event_id] = LocalEvent()
+        return event
 
     def _tell(self, event_id: str, event: LocalEvent, view: EventView, fan: LocalFan) -> None:
         """From memory: no store is asked."""

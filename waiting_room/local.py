@@ -77,6 +77,11 @@ class LocalEvent:
         self.view = view
         return view
 
+    def younger_than(self, age_s: float) -> EventView | None:
+        """The copy, if it was read so lately."""
+        lately = asyncio.get_running_loop().time() - self.polled_at <= age_s
+        return self.view if lately else None
+
     def _read(self, view: EventView, changes: Changes) -> None:
         for version, name, value in changes.entries:
             if name in "+-":

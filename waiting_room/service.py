@@ -108,7 +108,9 @@ class WaitingRoom:
     ) -> Standing:
         """Join, together with all who join this event at this moment."""
         if event_id not in self._joins:
-            self._joins[event_id] = Batcher(partial(self._join_all, event_id), JOINS_AT_ONCE)
+            await self.generations.epoch(event_id)  # nothing is kept for events that are not there
+            joins = Batcher(partial(self._join_all, event_id), JOINS_AT_ONCE)
+            self._joins.setdefault(event_id, joins)
         join = Join(subject, new_id("ad"), slip_place, entry)
         standing = await self._joins[event_id](join)
         if standing.kind == "admitted" and standing.new:
@@ -140,7 +142,9 @@ class WaitingRoom:
     async def standing(self, event_id: str, subject: str) -> Standing:
         """Where a fan stands who is here, asked together with all who ask at this moment."""
         if event_id not in self._looks:
-            self._looks[event_id] = Batcher(partial(self.standings, event_id), JOINS_AT_ONCE)
+            await self.generations.epoch(event_id)
+            looks = Batcher(partial(self.standings, event_id), JOINS_AT_ONCE)
+            self._looks.setdefault(event_id, looks)
         standing = await self._looks[event_id](subject)
         self.hub.sees(event_id, standing)
         return standing
