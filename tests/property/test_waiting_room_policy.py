@@ -1,34 +1,38 @@
 """The scripts do what their specification says, on the same histories; and Q1, Q2, Q3, Q5.
 
-The model is the specification: `plan_calls` decides how many are called, the model who. Fans are
-connected to nodes that report them, die, and repeat calls whose reply they did not get; Redis
-loses everything, or goes back to what it was a while ago, and is repaired. After every step the
-scripts must say of everybody what the model says.
+The model (tests/waiting_room_model.py) is the specification. Fans are connected to nodes that
+report them, die, and repeat calls whose reply they did not get; Redis loses everything, or goes
+back to what it was a while ago, and is repaired. After every step the scripts must say of
+everybody what the model says.
 """
 
 import asyncio
 import itertools
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from core.generations import Epoch
 from core.redis import connect
-from waiting_room.keys import NAMES, PAGES, epoch_key, key
-from waiting_room.model import Admission, Join, RoomSettings
-from waiting_room.policy import RESTORE_MS, Limits, Pace, plan_calls
+from tests.waiting_room_model import (
+    ACCEPT_MS,
+    GRACE_MS,
+    KEPT_BEHIND,
+    PAGE_MS,
+    ROOM,
+    SHOP_MS,
+    Kept,
+    Model,
+)
+from waiting_room.keys import NAMES, epoch_key, key
+from waiting_room.model import Join, RoomSettings
+from waiting_room.policy import RESTORE_MS, Limits
 from waiting_room.ranks import places_of
 from waiting_room.store import QueueStore
 
 EPOCH = Epoch(1, "abcdef01")
-START_MS = 1_000_000_000_000
-GRACE_MS, ACCEPT_MS, SHOP_MS = 40_000, 20_000, 50_000
-PAGE_MS = GRACE_MS // len(PAGES)
-ROOM = 50  # most calls of a tick
-KEPT_BEHIND = 3
-BLOCK = 10_000
 SOAK = 1_000  # examples of the profile `make soak` uses are more than that
 HISTORIES = 10_000 if settings.default.max_examples >= SOAK else 150
 _events = itertools.count()
@@ -52,148 +56,6 @@ STEPS = st.one_of(
     st.tuples(st.just("cap"), st.integers(0, 8)),
     st.sampled_from([("save",), ("go back",), ("lose",)]),
 )
-
-
-@dataclass
-class Kept:
-    """What Redis keeps, and may lose."""
-
-    pace: Pace = field(default_factory=Pace)
-    ticked: bool = False
-    places: dict[str, int] = field(default_factory=dict)
-    present: set[str] = field(default_factory=set)
-    last_page: dict[int, int] = field(default_factory=dict)  # place -> page it was seen on
-    page: int = 0
-    page_ends_ms: int = 0
-    head: int = 0
-
-
-@dataclass
-class Model:
-    """What the room should be."""
-
-    limits: Limits
-    now_ms: int = START_MS
-    kept: Kept = field(default_factory=Kept)
-    saved: Kept | None = None
-    calling: dict[str, int] = field(default_factory=dict)  # fan -> place
-    calls: dict[str, int] = field(default_factory=dict)  # fan -> accept by
-    active: dict[str, int] = field(default_factory=dict)  # fan -> end
-    admissions: dict[str, Admission] = field(default_factory=dict)  # as PostgreSQL has them
-    last: int = 0
-    ceiling: int = BLOCK
-    generation: int = 1
-    resume_at_ms: int = 0
-    slips: dict[str, tuple[int, int]] = field(default_factory=dict)  # fan -> place, generation
-    called_places: set[int] = field(default_factory=set)
-
-    def where(self, fan):
-        if self.active.get(fan, 0) > self.now_ms:
-            return "admitted", self.active[fan]
-        if self.calls.get(fan, 0) > self.now_ms:
-            return "called", self.calls[fan]
-        place = self.calling.get(fan) or self.kept.places.get(fan)
-        return ("waiting", place) if place else ("none", 0)
-
-    def slip_place(self, fan):
-        """As the service reads a slip: older than the last repair, and its place not called."""
-        place, generation = self.slips.get(fan, (0, self.generation))
-        return place if generation < self.generation and place not in self.called_places else None
-
-    def join(self, fan):
-        kept = self.kept
-        if self.where(fan)[0] != "none" and fan not in kept.places:
-            return
-        self.lapse(fan)
-        if fan not in kept.places:
-            slip_place = self.slip_place(fan)
-            if slip_place is None or slip_place in kept.places.values():
-                self.last += 1
-                slip_place = self.last
-            kept.places[fan] = slip_place
-        self.slips[fan] = kept.places[fan], self.generation
-        self.see([kept.places[fan]])
-
-    def see(self, places):
-        kept = self.kept
-        kept.last_page |= dict.fromkeys(places, kept.page)
-        kept.present |= {fan for fan, place in kept.places.items() if place in places}
-
-    def lapse(self, fan):
-        if self.calls.pop(fan, None):
-            self.kept.pace = replace(self.kept.pace, lapsed=self.kept.pace.lapsed + 1)
-
-    def accept(self, fan):
-        if self.active.get(fan, 0) <= self.now_ms and self.calls.get(fan, 0) > self.now_ms:
-            del self.calls[fan]
-            self.active[fan] = self.now_ms + SHOP_MS
-
-    def leave(self, fan):
-        if fan in self.calling:
-            self.calls[fan] = self.calling.pop(fan)
-        self.lapse(fan)
-        self.active.pop(fan, None)
-        self.kept.places.pop(fan, None)
-        self.kept.present.discard(fan)
-
-    def age(self):
-        kept = self.kept
-        if kept.page_ends_ms > self.now_ms:
-            return
-        oldest = kept.page - len(PAGES) + 1
-        kept.present = {f for f in kept.present if kept.last_page[kept.places[f]] >= oldest}
-        kept.page, kept.page_ends_ms = kept.page + 1, self.now_ms + PAGE_MS
-
-    def tick(self):
-        """Who is called now, in place order; they are announced by `announce`."""
-        kept, now = self.kept, self.now_ms
-        self.active = {fan: end for fan, end in self.active.items() if end > now}
-        for fan in [fan for fan, by in self.calls.items() if by <= now]:
-            self.lapse(fan)
-        if not kept.ticked:
-            kept.pace, kept.ticked = replace(kept.pace, tokens_at_ms=now), True
-        fresh, replacements, kept.pace = plan_calls(
-            kept.pace,
-            replace(self.limits, open=now >= self.resume_at_ms),
-            now_ms=now,
-            busy=len(self.calling) + len(self.calls) + len(self.active),
-            present=len(kept.present),
-            room=0 if self.calling else ROOM,
-        )
-        line = sorted(kept.present, key=kept.places.__getitem__)
-        for fan in line[: fresh + replacements]:
-            kept.present.remove(fan)
-            self.calling[fan] = kept.places.pop(fan)
-            kept.head = max(kept.head, self.calling[fan])
-        behind = {fan for fan, place in kept.places.items() if place < kept.head - KEPT_BEHIND}
-        for fan in behind - kept.present:
-            del kept.places[fan]  # gone
-        return sorted(self.calling, key=self.calling.__getitem__)
-
-    def announce(self):
-        self.called_places |= set(self.calling.values())
-        self.calls |= dict.fromkeys(self.calling, self.now_ms + ACCEPT_MS)
-        self.calling.clear()
-
-    def repair(self, survived):
-        """PostgreSQL's open calls over what survived; places go on at the ceiling."""
-        now = self.now_ms
-        self.kept, self.generation = survived, self.generation + 1
-        self.kept.pace = replace(self.kept.pace, tokens=Pace().tokens, binds=False)
-        self.kept.ticked = False
-        self.active = {fan: end for fan, end in self.active.items() if end > now}
-        self.calls = dict.fromkeys(self.calls, now + ACCEPT_MS)
-        self.calling.clear()
-        for fan in {*self.active, *self.calls}:
-            self.kept.places.pop(fan, None)
-            self.kept.present.discard(fan)
-        self.kept.last_page |= {self.kept.places[f]: self.kept.page for f in self.kept.present}
-        self.last, self.ceiling = self.ceiling, self.ceiling + BLOCK
-        self.resume_at_ms = now + RESTORE_MS
-        return [
-            (fan, self.admissions[fan], self.active.get(fan, 0))
-            for fan in (*self.active, *self.calls)
-        ]
 
 
 class History:
@@ -454,44 +316,3 @@ def back_from_nothing():
 )
 def test_the_scripts_do_what_the_policy_says(redis_url, per_minute, cap, steps):
     asyncio.run(script_follows(redis_url, per_minute, cap, steps))
-
-
-count = st.integers(0, 10**6)
-
-
-@given(
-    pace=st.builds(
-        Pace,
-        tokens=st.integers(0, 10**8),
-        tokens_at_ms=st.just(0),
-        fresh=count,
-        replaced=count,
-        lapsed=count,
-        binds=st.booleans(),
-    ),
-    limits=st.builds(Limits, per_minute=st.integers(0, 6000), max_active=count, open=st.booleans()),
-    now_ms=st.integers(-(10**6), 10**9),
-    busy=count,
-    present=count,
-)
-def test_never_more_than_the_cap_the_queue_or_the_room_allow(pace, limits, now_ms, busy, present):
-    fresh, replacements, after = plan_calls(
-        pace, limits, now_ms=now_ms, busy=busy, present=present, room=200
-    )
-    called = fresh + replacements
-    assert 0 <= called <= min(present, 200, max(0, limits.max_active - busy))
-    assert limits.open or not called
-    assert after.tokens >= 0
-    if replacements:
-        assert after.replaced <= min(after.lapsed, 2 * after.fresh)
-
-
-@given(st.lists(st.integers(0, 400), max_size=100))
-def test_pace_depends_on_time_passed_and_not_on_how_often_we_tick(ticks):
-    pace, now_ms, called = Pace(), 0, 0
-    limits = Limits(per_minute=300, max_active=10**9, open=True)
-    for elapsed in (0, *ticks):
-        now_ms += elapsed
-        fresh, _, pace = plan_calls(pace, limits, now_ms=now_ms, busy=0, present=10**9, room=10**9)
-        called += fresh
-    assert called == 1 + now_ms * 300 // 60_000
