@@ -70,8 +70,8 @@ def storm(args: argparse.Namespace, servers: Sequence[Server], site: Site) -> No
 def _parsed(options: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench ARGS=live", description=__doc__)
     parser.add_argument("--clients", type=_counts, default=[2_000, 15_000], metavar="N,N")
-    parser.add_argument("--seconds", type=float, default=15.0, help="of publishing, a run")
-    parser.add_argument("--idle-seconds", type=float, default=5.0)
+    parser.add_argument("--seconds", type=float, default=12.0, help="of publishing, a run")
+    parser.add_argument("--idle-seconds", type=float, default=4.0)
     parser.add_argument("--only", default="", metavar="NAME,NAME", help="of the servers")
     return parser.parse_args(options)
 

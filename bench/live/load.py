@@ -66,8 +66,8 @@ class Arrivals:
 class Load:
     """All client processes of one run. `load` makes one."""
 
-    def __init__(self, processes: list[subprocess.Popen[str]]) -> None:
-        self._processes = processes
+    def __init__(self, processes: list[subprocess.Popen[str]], log: Path) -> None:
+        self._processes, self._log = processes, log
 
     def connect(self, count: int) -> float:
         """That many more; seconds until all were open."""
@@ -132,19 +132,21 @@ class Load:
             assert process.stdin is not None
             process.stdin.write(command + "\n")
             process.stdin.flush()
-        return [json.loads(_line(process)) for process in self._processes]
+        return [self._answer(process) for process in self._processes]
+
+    def _answer(self, process: subprocess.Popen[str]) -> Any:
+        assert process.stdout is not None
+        ready, _, _ = select.select([process.stdout], [], [], ANSWER_TIMEOUT_S)
+        if not ready:
+            raise TooSlow
+        line = process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"clients ended: {self._log.read_text('utf-8')[-2000:]}")
+        return json.loads(line)
 
     @staticmethod
     def _longest(answers: list[Any]) -> float:
         return float(max(answer["seconds"] for answer in answers))
-
-
-def _line(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    ready, _, _ = select.select([process.stdout], [], [], ANSWER_TIMEOUT_S)
-    if not ready:
-        raise TooSlow
-    return process.stdout.readline()
 
 
 @contextlib.contextmanager
@@ -158,4 +160,4 @@ def load(program: Path, port: int, way: Way, path: str, *, most: int) -> Iterato
             command = [str(program), "127.0.0.1", str(port), way, path, source]
             child = machine.child(command, machine.OTHER_CORES, log, pipes=True)
             processes.append(stack.enter_context(child))
-        yield Load(processes)
+        yield Load(processes, log)
