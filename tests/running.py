@@ -70,8 +70,11 @@ class Onsale:
 class Steady:
     """Half of the clients stay on one connection as long as it lasts, half make new ones."""
 
-    def __init__(self, url: str, path: str = "/health/live", verify: object = False) -> None:
-        self._url, self._path, self._verify = url, path, verify
+    def __init__(
+        self, url: str, path: str = "/health/live", verify: object = False, body: object = None
+    ) -> None:
+        """`body`: what to POST as JSON; None for GET."""
+        self._url, self._path, self._verify, self._body = url, path, verify, body
         self.statuses: Counter[int] = Counter()
         self.failures: list[Exception] = []
 
@@ -91,7 +94,10 @@ class Steady:
         async with client_of(self._url, verify=self._verify, limits=limits) as client:
             while True:
                 try:
-                    reply = await client.get(self._path)
+                    if self._body is None:
+                        reply = await client.get(self._path)
+                    else:
+                        reply = await client.post(self._path, json=self._body)
                 except httpx.HTTPError as exc:
                     self.failures.append(exc)
                 else:

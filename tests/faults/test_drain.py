@@ -132,6 +132,7 @@ async def test_who_never_ends_a_request_does_not_keep_a_node_from_ending(onsale,
     await begun.wait()
     server.send(signal.SIGTERM)
     assert await server.ends() == 0
+    assert "timeout graceful shutdown exceeded" in server.said()  # uvicorn's words for the goodbye
     hanging.cancel()
     await asyncio.gather(hanging, return_exceptions=True)
 

@@ -180,12 +180,16 @@ async def test_events_arrive_one_by_one_and_a_draining_node_sends_its_clients_to
         for seat in (3, 4):  # nothing is held back until more has come
             await hold(buyer, event_id, seat)
             await stream.hears()
-        async with Steady(house.url, f"/events/{event_id}/seats", house.tls) as steady:
+        seats = Steady(house.url, f"/events/{event_id}/seats", house.tls)
+        joins = Steady(house.url, f"/events/{event_id}/queue", house.tls, body={})
+        async with seats, joins:
+            await until(lambda: joins.statuses[200] > 20)  # nginx keeps connections to both nodes
             house.nodes[0].send(signal.SIGTERM)
-            house.nodes[0].process.wait(LIMIT_S)
-            seen = steady.statuses[200]
-            await until(lambda: steady.statuses[200] > seen + 50)
-        assert (steady.failures, set(steady.statuses)) == ([], {200})
+            assert await house.nodes[0].ends() == 0
+            seen = joins.statuses[200]
+            await until(lambda: joins.statuses[200] > seen + 50)
+        for steady in (seats, joins):
+            assert (steady.failures, set(steady.statuses)) == ([], {200})
         if stream.task.done():
             assert stream.seen[-1] == "bye"
             stream = Stream(fan, event_id, after=stream.position)

@@ -8,7 +8,7 @@ import signal
 import httpx
 import pytest
 
-from tests.running import LIMIT_S, STEADY_CLIENTS, Steady, alive, client_of, until
+from tests.running import LIMIT_S, STEADY_CLIENTS, Steady, alive, client_of, settled, until
 
 
 async def test_connections_spread_over_the_workers_and_one_scrape_tells_of_all(onsale, fan_of):
@@ -44,17 +44,20 @@ async def test_a_killed_worker_is_replaced_and_nobody_is_refused(onsale):
     assert "was killed by signal 9 and is replaced" in server.said()
 
 
-async def test_a_restart_by_sighup_loses_no_request(onsale):
+async def test_a_restart_by_sighup_loses_no_request(onsale, make_sale):
+    event_id = await make_sale()
     server = onsale(workers=2)
+    await settled(server.url, event_id)
     before = set(server.workers())
-    async with Steady(server.url) as steady:
-        await until(lambda: steady.statuses[200] > 20)
+    pages, joins = Steady(server.url, "/"), Steady(server.url, f"/events/{event_id}/queue", body={})
+    async with pages, joins:
+        await until(lambda: joins.statuses[200] > 20)
         server.send(signal.SIGHUP)
         await until(lambda: "all workers restarted" in server.said())
-        seen = steady.statuses[200]
-        await until(lambda: steady.statuses[200] > seen + 50)
-    assert steady.failures == []
-    assert set(steady.statuses) == {200}
+        seen = joins.statuses[200]
+        await until(lambda: joins.statuses[200] > seen + 50)
+    for steady in (pages, joins):
+        assert (steady.failures, set(steady.statuses)) == ([], {200})
     assert not before & set(server.workers())
     server.send(signal.SIGTERM)
     assert await server.ends() == 0
