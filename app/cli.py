@@ -116,8 +116,10 @@ def _rehearse(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _log(args: argparse.Namespace, settings: Settings) -> int:
+    if args.url:
+        return log.from_server(args, settings)
     with stores(settings) as addresses:
-        return asyncio.run(log.run(args, addresses.database_url))
+        return log.kept(args, addresses.database_url)
 
 
 def _simulate(args: argparse.Namespace, _: Settings) -> int:

@@ -300,6 +300,7 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         "The numbers each second, as server-sent events", TEXT
     ),
     ("GET", f"{ADMIN}/calls"): _operator("The calls after a place", LIST),
+    ("GET", f"{ADMIN}/log"): _operator("The log of the sale, a line of JSON each", TEXT),
     ("GET", f"{ADMIN}/audit"): _operator("Who changed what", LIST),
     ("GET", "/health/live"): _public("The process runs", "Health", OBJECT),
     ("GET", "/health/ready"): _public("The node can serve", "Health", OBJECT),

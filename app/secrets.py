@@ -17,6 +17,12 @@ def secrets_of(settings: Settings) -> tuple[str, str]:
     )
 
 
+def admin_token_of(settings: Settings) -> str:
+    """Of the server that runs with these settings. Raises OSError if it never ran."""
+    given = plain(settings.admin_token)
+    return given or (settings.data_dir / "admin-token").read_text("utf-8").strip()
+
+
 def read_or_make(path: Path) -> str:
     """The secret in `path`, made on the first call. Two processes that race get the same one."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ POST  /admin/events/{id}/revoke      200; 404
 GET   /admin/events/{id}/numbers     200
 GET   /admin/events/{id}/numbers/stream   200 server-sent events `numbers`, one a second
 GET   /admin/events/{id}/calls?after=<place>   200
+GET   /admin/events/{id}/log         200 the sale's log, a line of JSON each; 404
 GET   /admin/events/{id}/audit       200 the last 100 rows, the newest first
 GET   /console/enter/{token}         303 to /console, with a session if the link still works
 """
@@ -61,6 +62,7 @@ class AdminWeb:
             route(admin, "GET", "numbers", self.numbers),
             route(admin, "GET", "numbers/stream", self.numbers_stream),
             route(admin, "GET", "calls", self.calls),
+            route(admin, "GET", "log", self.log),
             route(admin, "GET", "audit", self.audit),
             Route("/console/enter/{token}", self.enter, methods=["GET"]),
         ]
@@ -114,6 +116,10 @@ class AdminWeb:
             raise BadRequest("a place is a whole number", where="after")
         calls = await self._admin.calls(event_id, int(after))
         return json_reply([_call_json(call) for call in calls], headers=NO_STORE)
+
+    async def log(self, _: Request, event_id: str, __: str) -> Response:
+        lines = await self._admin.log(event_id)
+        return Response(lines, media_type="application/x-ndjson", headers=NO_STORE)
 
     async def audit(self, _: Request, event_id: str, __: str) -> Response:
         rows = await self._admin.audit(event_id)

@@ -19,6 +19,7 @@ import httpx
 from app.rehearsal import policy
 from app.rehearsal.fan import Diary, Sale, Wish, live
 from app.rehearsal.policy import Call, Numbers, Violation
+from app.secrets import admin_token_of
 from config.settings import Settings
 
 LOOK_S = 0.2  # between two looks at the numbers
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """0 when every audit passed, 1 on a violation or when there was no server to rehearse on."""
     event_id = args.event if args.event.startswith("ev_") else f"ev_{args.event}"
     url = (args.url or f"http://{settings.host}:{settings.port}").rstrip("/")
-    rehearsal = _Rehearsal(Sale(url, event_id), _admin_token(settings), args.fans, args.seed)
+    rehearsal = _Rehearsal(Sale(url, event_id), admin_token_of(settings), args.fans, args.seed)
     try:
         violations = asyncio.run(rehearsal.run())
     except (httpx.HTTPError, TimeoutError) as exc:
@@ -58,12 +59,6 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         return 1
     rehearsal.print_table(violations)
     return 1 if violations else 0
-
-
-def _admin_token(settings: Settings) -> str:
-    if settings.admin_token is not None:
-        return settings.admin_token.get_secret_value()
-    return (settings.data_dir / "admin-token").read_text("utf-8").strip()
 
 
 class _Rehearsal:

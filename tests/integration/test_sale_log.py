@@ -9,6 +9,7 @@ import pytest
 from app.cli import main
 from app.simulation import recorded
 from core.signing import Keys
+from tests.operators import ADMIN_TOKEN, BEARER
 from waiting_room.history.lines import export, read
 from waiting_room.history.replay import replay
 from waiting_room.service import WaitingRoom
@@ -127,3 +128,23 @@ async def test_the_command_exports_what_the_nodes_kept(
     assert await asyncio.to_thread(main, words) == 0
     assert replay(read(out.read_bytes().splitlines())).differences == []
     assert await asyncio.to_thread(main, ["log", "export", "--event", "nothing"]) == 2
+
+
+async def test_an_operator_reads_the_log_from_a_running_server_and_nobody_else(
+    served, fan, sale, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("ONSALE_ADMIN_TOKEN", ADMIN_TOKEN)
+    out = tmp_path / "sale.jsonl"
+    words = ["log", "export", "--url", served, "--event", sale.event_id, "--out", str(out)]
+    assert await asyncio.to_thread(main, words) == 0
+    assert read(out.read_bytes().splitlines()).ticks == sale.ticks
+    path = f"/admin/events/{sale.event_id}/log"
+    assert (await fan().get(path)).status_code == 401
+    assert (await fan().get("/admin/events/ev_nothing/log", headers=BEARER)).status_code == 404
+
+
+async def test_the_command_says_when_no_server_gives_the_log(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("ONSALE_ADMIN_TOKEN", "t" * 32)
+    words = ["log", "export", "--event", "arena", "--url", "http://127.0.0.1:9"]
+    assert await asyncio.to_thread(main, words) == 2
+    assert "does not give this log" in capsys.readouterr().err
