@@ -9,7 +9,7 @@ import re
 import pytest
 
 from app.pages.assets import assets
-from tests.operators import until
+from tests.operators import BEARER, until
 
 FIRST_LOAD_BYTES = 14 * 1024
 HTML = {"accept": "text/html"}
@@ -56,6 +56,15 @@ async def test_the_form_of_languages_leads_nowhere_else(fan, back):
 async def test_from_right_to_left(fan):
     reply = await fan().get("/", headers=HTML | {"accept-language": "ar-XB"})
     assert '<html lang="ar-XB" dir="rtl">' in reply.text
+
+
+async def test_the_console_speaks_english_and_says_so(fan, make_sale):
+    await make_sale(mode="on")
+    operator = GERMAN | BEARER
+    page = await fan().get("/console", headers=operator)
+    assert page.status_code == 200
+    assert '<html lang="en-GB" dir="ltr">' in page.text
+    assert (page.headers["content-language"], "Deutsch" in page.text) == ("en-GB", False)
 
 
 async def test_an_error_is_told_in_the_callers_language(fan, make_sale):
