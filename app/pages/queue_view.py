@@ -105,7 +105,7 @@ def _waiting(state: Mapping[str, Any], words: Language) -> dict[str, str]:
     return {
         "rank": ordinal(state["rank"], words),
         "eta": interval(state["etaLowMs"], state["etaHighMs"], words),
-        "eta_why": words.t(reason) if reason else "",
+        "eta_why": words.t(reason) if reason and not state.get("paused") else "",
         "per_minute": words.number(state["perMinute"]),
     }
 

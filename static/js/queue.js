@@ -161,7 +161,7 @@ function waiting(state) {
   progress = Math.max(progress, Math.min(0.985, reached));
   $(".way .done").setAttribute("stroke-dasharray", `${progress} 1`);
   say($("#eta"), state.paused ? t("not known yet") : interval(state.etaLowMs, state.etaHighMs));
-  say($("#eta-why"), why(state.etaReason));
+  say($("#eta-why"), state.paused ? "" : why(state.etaReason)); // the band says it then
   say($("#per-minute"), number(state.perMinute));
   if (Date.now() - spokenAt > SPEAK_EVERY_MS) speak(`${ordinal(state.rank).join(number(state.rank))}. ${$("#eta").textContent}. ${$("#eta-why").textContent}`);
   countTo(state.rank);
