@@ -55,7 +55,7 @@ class Onsale:
 
     def workers(self) -> list[int]:
         """Process ids, those that start or leave too."""
-        return [pid for pid in children(self.process.pid) if b"app.serve.worker" in command(pid)]
+        return workers_of(self.process.pid)
 
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -183,6 +183,10 @@ def cookies_of(client: httpx.AsyncClient) -> dict[str, str]:
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
+
+
+def workers_of(supervisor: int) -> list[int]:
+    return [pid for pid in children(supervisor) if b"app.serve.worker" in command(pid)]
 
 
 def children(pid: int) -> list[int]:

@@ -27,10 +27,13 @@ STOP_TIMEOUT_S = 30
 class RunningServer:
     """`onsale serve` with its data in a folder of the test, on a free port unless it names one."""
 
-    def __init__(self, data_dir: Path, port: int = 0) -> None:
+    def __init__(self, data_dir: Path, port: int = 0, workers: int = 1) -> None:
         self.data_dir = data_dir
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "serve", "--port", str(port), "--no-crowd"],
+            [
+                *(sys.executable, "-m", "app.cli", "serve", "--no-crowd"),
+                *("--port", str(port), "--workers", str(workers)),
+            ],
             stdout=subprocess.PIPE,
             text=True,
             env={"ONSALE_DATA_DIR": str(data_dir), "PATH": "/usr/bin:/bin", "ONSALE_DRAIN_S": "1"},

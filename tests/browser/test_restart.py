@@ -1,0 +1,55 @@
+"""All workers are replaced while fans look at the map: their pages go on by themselves."""
+
+import signal
+import time
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import RunningServer
+from tests.running import LIMIT_S, alive, workers_of
+
+pytestmark = pytest.mark.browser
+
+EVENT = "ev_arena"
+TIMEOUT_MS = 30_000
+
+
+def test_maps_stay_live_while_all_workers_are_replaced(chromium, tmp_path):
+    server = RunningServer(tmp_path, workers=2)
+    try:
+        contexts = [chromium.new_context(base_url=server.url, locale="en-GB") for _ in range(2)]
+        buyer, watcher = (_at_the_map(context.new_page()) for context in contexts)
+        seat = buyer.locator(".list .row button.seat:enabled").first.get_attribute("aria-label")
+        watcher.evaluate("window.loadedOnce = true")
+        _replace_workers(server)
+        for page in (buyer, watcher):
+            expect(page.locator("#live")).to_have_text("Live", timeout=TIMEOUT_MS)
+        buyer.get_by_role("button", name=seat, exact=True).click()
+        taken = watcher.get_by_role("button", name=f"{seat}, taken", exact=True)
+        expect(taken).to_be_disabled(timeout=TIMEOUT_MS)
+        assert watcher.evaluate("window.loadedOnce"), "the page was loaded again"
+        for context in contexts:
+            context.close()
+    finally:
+        server.stop()
+
+
+def _at_the_map(page: Page) -> Page:
+    page.set_default_timeout(TIMEOUT_MS)
+    page.goto(f"/e/{EVENT}/queue")
+    page.get_by_role("button", name="Accept and choose seats").click(timeout=TIMEOUT_MS)
+    page.wait_for_url(f"**/e/{EVENT}/seats")
+    page.get_by_role("button", name="List").click()
+    page.locator(".sections button", has_text="left").first.click()
+    expect(page.locator("#live")).to_have_text("Live", timeout=TIMEOUT_MS)
+    return page
+
+
+def _replace_workers(server: RunningServer) -> None:
+    old = workers_of(server.process.pid)
+    server.process.send_signal(signal.SIGHUP)
+    deadline_s = time.monotonic() + LIMIT_S
+    while any(map(alive, old)):
+        assert time.monotonic() < deadline_s, "the old workers are still there"
+        time.sleep(0.05)
