@@ -4,6 +4,7 @@ import asyncio
 
 import httpx
 import orjson
+from websockets.frames import Opcode
 
 from tests.live_clients import Pulled
 
@@ -63,7 +64,8 @@ class Tab:
         """The first frame that says all of it."""
         async with asyncio.timeout(20):
             while True:
-                for frame in await self.pulled.frames():
+                texts = [f for f in await self.pulled.frames() if f.opcode is Opcode.TEXT]
+                for frame in texts:  # a ping now and then is none
                     said = orjson.loads(frame.data)
                     if wanted.items() <= said.items():
                         return said

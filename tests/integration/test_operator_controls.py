@@ -4,9 +4,12 @@ import pytest
 
 from app.main import Node
 from core.errors import StoreUnavailable
+from core.signing import Keys
 from tests.operators import BEARER, Tab, join, until
+from waiting_room.copies import Copies
 from waiting_room.errors import SaleStopped
 from waiting_room.keys import key
+from waiting_room.service import WaitingRoom
 
 # -- settings --------------------------------------------------------------------------------------
 
@@ -96,6 +99,27 @@ async def test_a_change_that_did_not_reach_redis_is_made_up_for(node: Node, make
     room.store.copy_settings = copy
     settings = key(event_id, "settings")
     await until(lambda: redis.hget(settings, "per_minute"), lambda pace: pace == b"99")
+
+
+async def test_a_copy_is_owed_however_long_redis_is_away(redis, db, make_sale):
+    event_id = await make_sale(mode="on", per_minute=60)
+    room = WaitingRoom.build(redis, db, Keys("s" * 32))
+    await room.hub.view(event_id)  # Redis has the room as it was
+    copies, copy, away = Copies(room), room.store.copy_settings, True
+
+    async def copy_settings(*args):
+        if away:
+            raise StoreUnavailable("the copy")
+        return await copy(*args)
+
+    room.store.copy_settings = copy_settings
+    await room.change_settings(event_id, 1, per_minute=99)
+    await copies.look()
+    await db.execute("update room set changed_at = now() - interval '2 days'")
+    await copies.look()
+    away = False
+    await copies.look()
+    assert await redis.hget(key(event_id, "settings"), "per_minute") == b"99"
 
 
 # -- undo ------------------------------------------------------------------------------------------

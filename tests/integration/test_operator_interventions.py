@@ -233,3 +233,14 @@ async def test_where_there_is_nothing_nothing_is_revoked(operator, make_sale, bo
     refused = await boss.post("revoke", reason="A robot.", **body)
     assert (refused.status_code, refused.json()["code"]) == (404, "not_found")
     assert await boss.audit() == []
+
+
+async def test_a_fan_is_taken_out_of_the_lobby_and_told_why(operator, make_sale, node):
+    event_id = await make_sale(mode="on", opens_in_s=3600, draw=True)
+    room, boss = node.services.waiting_room, operator(event_id)
+    assert (await room.join(event_id, "vs_robot"))["state"] == "lobby"
+    ended = (await boss.post("revoke", subject="vs_robot", reason="A robot.")).json()["ended"]
+    assert ended["state"] == "lobby"
+    said = await room.state(event_id, "vs_robot")
+    assert (said["state"], said["revokedReason"]) == ("none", "A robot.")
+    assert (await boss.get("numbers"))["lobby"] == 0
