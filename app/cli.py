@@ -6,12 +6,13 @@ import argparse
 import asyncio
 import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 
 from app import keys, logs
 from app.embedded.errors import EmbeddedError
 from app.main import Addresses, Node
-from app.rehearsal import crowd, rehearse
+from app.rehearsal import attack, crowd, rehearse
 from app.secrets import secrets_of
 from app.serve.run import serve, stores
 from app.simulation import log, simulate
@@ -112,6 +113,8 @@ def _keys(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _rehearse(args: argparse.Namespace, settings: Settings) -> int:
+    if args.attack:
+        return _attack(args.fans, settings)
     return rehearse.run(args, settings)
 
 
@@ -120,6 +123,17 @@ def _log(args: argparse.Namespace, settings: Settings) -> int:
         return log.from_server(args, settings)
     with stores(settings) as addresses:
         return log.kept(args, addresses.database_url)
+
+
+def _attack(fans: int, settings: Settings) -> int:
+    logs.configure(level="warning", json=False)  # its refusals are what it counts
+    with tempfile.TemporaryDirectory(prefix="onsale-attack-") as folder:
+        own = attack.settings_for(settings, folder, limited=True)
+        with stores(own) as addresses:
+            migrate(addresses.database_url)
+            outcomes = asyncio.run(attack.run(own, addresses, fans))
+    attack.print_table(outcomes)
+    return 0
 
 
 def _simulate(args: argparse.Namespace, _: Settings) -> int:

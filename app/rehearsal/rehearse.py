@@ -37,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--event", default="arena", help="arena, theatre, … or ev_…")
     parser.add_argument("--fans", type=_fans, default=300, help=f"at most {MAX_FANS}")
     parser.add_argument("--url", help="of the server; this machine's by default")
+    parser.add_argument(
+        "--attack",
+        action="store_true",
+        help="the share of the front that one person with many cookies gets",
+    )
     parser.add_argument("--seed", type=int, default=None, help="repeats the same wishes")
 
 
