@@ -29,6 +29,18 @@ SITE_BITS = {4: 32, 6: 64}
 NEIGHBOURHOOD_BITS = {4: 24, 6: 48}
 
 
+# This machine and private networks: no fan of the public internet has such an address.
+INSIDE = tuple(
+    map(
+        ip_network,
+        (
+            *("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"),
+            *("::1/128", "fc00::/7", "fe80::/10"),
+        ),
+    )
+)
+
+
 class Clients:
     """Knows the proxies in front of us. `trusted`: their addresses and networks."""
 
@@ -69,6 +81,10 @@ def parse(text: str) -> Address | None:
 def parse_networks(text: str) -> tuple[Network, ...]:
     """`127.0.0.1, 10.0.0.0/8`. Raises ValueError."""
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
+def is_inside(address: Address) -> bool:
+    return any(address in network for network in INSIDE)
 
 
 def site_of(address: Address) -> Network:

@@ -4,23 +4,26 @@ Counted in Redis and not per node: nodes share the load evenly, so that counters
 would give an attacker as many shares as there are nodes. A join costs one script of two keys; who
 is over the limit is remembered here and refused without asking again.
 
-A fan who is connected here already is not counted, nor is this machine itself: that is a proxy
-which nobody named in ONSALE_TRUSTED_PROXIES, and to limit it would stop all fans at once; or it is
-a rehearsal.
+A fan who is connected here already is not counted, nor is who comes from this machine or a private
+network: that is a proxy which nobody named in ONSALE_TRUSTED_PROXIES, and to limit it would stop
+all fans at once; or it is a rehearsal.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from redis.asyncio import Redis
 from starlette.requests import HTTPConnection
 
-from core.clients import Clients, neighbourhood_of, site_of
+from core.clients import Address, Clients, is_inside, neighbourhood_of, site_of
 from core.errors import TooMany
 from core.lua import LuaScript
 from waiting_room.keys import key
 from waiting_room.service import WaitingRoom
+
+log = logging.getLogger(__name__)
 
 WINDOW_MS = 3_600_000
 MAX_REMEMBERED = 10_000
@@ -42,6 +45,7 @@ class JoinLimits:
         self._room, self._clients = room, clients
         self._script = LuaScript("waiting_room", "limit").bind(redis)
         self._per_address, self._per_network = per_address, per_network
+        self._may_warn = True
         self._refused: dict[str, tuple[float, str]] = {}  # key → until when, which limit
 
     async def require(
@@ -57,7 +61,10 @@ class JoinLimits:
             return
         await self._room.generations.epoch(event_id)  # no keys for events that are not there
         address = self._clients.address_of(connection)
-        if address is None or address.is_loopback or not (self._per_address or self._per_network):
+        if address is None or not (self._per_address or self._per_network):
+            return
+        if is_inside(address):
+            self._warn(connection, address)
             return
         site = key(event_id, f"joins:{site_of(address)}")
         neighbourhood = key(event_id, f"joins:{neighbourhood_of(address)}")
@@ -74,6 +81,12 @@ class JoinLimits:
             refused = site if which == b"site" else neighbourhood
             self._remember(refused, NAMES[which], wait_ms / 1000)
             raise TooMany(NAMES[which], retry_after_s=wait_ms / 1000)
+
+    def _warn(self, connection: HTTPConnection, address: Address) -> None:
+        if self._may_warn and "x-forwarded-for" in connection.headers:
+            self._may_warn = False
+            why = "joins are not limited: name the proxy in ONSALE_TRUSTED_PROXIES"
+            log.warning(why, extra={"proxy": str(address)})
 
     def _recall(self, *keys: str) -> None:
         now_s = asyncio.get_running_loop().time()

@@ -93,7 +93,17 @@ async def test_who_is_over_the_limit_is_refused_without_asking_redis(limits, mak
     assert await joins(mine, event_id, "203.0.113.7") == 0
 
 
-async def test_this_machine_has_no_limit_and_a_proxy_of_ours_is_not_the_fan(limits, make_sale):
+@pytest.mark.parametrize("inside", ["127.0.0.1", "10.1.2.3", "172.20.0.2", "::1", "fd00::5"])
+async def test_a_proxy_that_nobody_named_stops_no_fans_and_the_log_says_so_once(
+    limits, make_sale, inside, caplog
+):
+    event_id, mine = await make_sale(), limits()
+    assert await joins(mine, event_id, inside, times=9, forwarded=["203.0.113.7"]) == 9
+    warnings = [record for record in caplog.records if "TRUSTED_PROXIES" in record.message]
+    assert len(warnings) == 1
+
+
+async def test_behind_a_proxy_of_ours_the_fan_counts_and_not_what_a_fan_wrote(limits, make_sale):
     event_id, mine = await make_sale(), limits(trusted="127.0.0.1")
     assert await joins(mine, event_id, "127.0.0.1", times=9) == 9
     forwarded = ["6.6.6.6, 203.0.113.7"]
