@@ -14,6 +14,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +28,7 @@ from core.visitor import COOKIE
 IDENTITIES = (1, 10, 100, 1000)
 AT_ONCE = 50
 LOOKS_AT_ONCE = 200
+MAX_TRIES, RETRY_S = 50, 0.2  # of a join, while the machine has other things to do
 DRAWN_WITHIN_S = 60
 LOBBY_S = 3600  # the draw's opening is moved to now once everybody is in
 ATTACKER = "198.51.100.7"
@@ -145,7 +147,11 @@ async def _join(node: Node, scenario: Scenario, peers: Sequence[str]) -> list[st
     async def one(peer: str) -> str | None:
         transport = httpx.ASGITransport(app=node.app, client=(peer, 1))
         async with lane, httpx.AsyncClient(transport=transport, base_url="http://onsale") as fan:
-            reply = await fan.post(f"/events/{scenario.event_id}/queue", json={})
+            for _ in range(MAX_TRIES):
+                reply = await fan.post(f"/events/{scenario.event_id}/queue", json={})
+                if reply.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
+                    break
+                await asyncio.sleep(RETRY_S)
             return fan.cookies[COOKIE].partition(".")[0] if reply.is_success else None
 
     joined = await asyncio.gather(*map(one, peers))
