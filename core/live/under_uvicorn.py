@@ -90,6 +90,14 @@ class HubHttpProtocol(PatientHttpProtocol):
         self.let_go()
         self.pipeline.clear()  # a stream has no end: what was asked behind it is never answered
         self.flow.resume_reading()
+        self._forget()
+
+    def handle_websocket_upgrade(self) -> None:
+        super().handle_websocket_upgrade()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Parser and protocol hold each other, and would wait for the collector: 11 kB each."""
         self.parser = self.cycle = self.scope = self.flow = None  # type: ignore[assignment]
 
 
