@@ -183,18 +183,19 @@ def look_ahead(view: EventView, forecaster: Forecaster) -> Outlook:
 
 
 def reading(view: EventView) -> Reading:
-    counts, so_far, present = view.counts, view.state.get, view.ranks.present
+    """The counters for the forecast. Who is still to be laid by the draw waits already."""
+    counts, so_far, waiting = view.counts, view.state.get, view.ranks.present + view.undrawn
     fresh, replaced, lapsed = so_far("fresh", 0), so_far("replaced", 0), so_far("lapsed", 0)
     return Reading(
         at_ms=view.now_ms,
         calls=fresh + replaced,
         accepted=so_far("accepted", 0) + so_far("direct", 0),
         lapsed=lapsed,
-        thinned=so_far("last_place", 0) - view.undrawn - fresh - replaced - present,
+        thinned=so_far("last_place", 0) - fresh - replaced - waiting,
         owed=max(0, min(lapsed, REPLACEMENTS_PER_FRESH * fresh) - replaced),
         called=counts.called + counts.calling,
         active=counts.active,
-        waiting=present,
+        waiting=waiting,
     )
 
 

@@ -3,10 +3,11 @@
 import pytest
 
 from core.signing import Keys
-from waiting_room.model import Admission, RoomSettings, Standing
+from waiting_room.forecast.outlook import Forecaster
+from waiting_room.model import Admission, Counts, RoomSettings, Standing
 from waiting_room.passes import Passes
 from waiting_room.policy import TELL_AT_MOST_EVERY_MS, TELL_EVERY_MS, worth_telling
-from waiting_room.views import EventView, queue_state
+from waiting_room.views import EventView, look_ahead, queue_state, reading
 
 NOW_MS = 1_900_000_000_000
 
@@ -85,3 +86,40 @@ def test_what_concerns_everybody_is_noticed_and_the_passing_of_time_alone_is_not
     later.now_ms += 1
     assert before.terms != later.terms, "the sale opened"
     assert view().terms != view(per_minute=61).terms
+
+
+def waiting_room(fans, **settings):
+    """A view of a room in which so many wait at the places 1, 2, 3, …"""
+    seen = view(**{"per_minute": 60, "max_active": 1_000} | settings)
+    seen.ranks.set(range(1, fans + 1), True)
+    seen.counts = Counts(fans, 0, 0, 0, present=fans)
+    seen.state = {"last_place": fans}
+    seen.outlook = look_ahead(seen, Forecaster())
+    return seen
+
+
+def test_who_waits_is_told_an_interval_and_no_reason_as_long_as_nothing_moved():
+    said = told(waiting_room(300), Standing("waiting", 120))
+    assert said["etaLowMs"] < 120_000 < said["etaHighMs"] < 300_000
+    assert said["etaReason"] is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason", "known"),
+    [
+        ({"paused": True}, "paused", False),
+        ({"stopped": True}, "paused", False),
+        ({"resume_at_ms": NOW_MS + 20_000}, "repair", True),
+    ],
+)
+def test_a_standstill_is_the_reason_and_only_a_repair_has_an_end(settings, reason, known):
+    said = told(waiting_room(300, **settings), Standing("waiting", 120))
+    assert said["etaReason"] == reason
+    assert (said["etaLowMs"] is not None) is known
+    assert not known or said["etaLowMs"] > 20_000
+
+
+def test_places_that_the_draw_has_still_to_lay_wait_and_have_not_given_up():
+    seen = waiting_room(100)
+    seen.state = {"last_place": 1_000, "draw_base": 0, "draw_entries": 1_000, "drawn_up_to": 100}
+    assert (reading(seen).waiting, reading(seen).thinned) == (1_000, 0)
