@@ -7,6 +7,7 @@ fan_of(url)            makes an HTTP client, each another fan's
 import contextlib
 import os
 import signal
+import tempfile
 
 import pytest
 
@@ -14,13 +15,21 @@ from tests.running import Onsale, client_of
 
 
 @pytest.fixture
-def onsale(tmp_path, redis_url, database_url, gateway_socket):
+def sockets():
+    """A folder with a short path, as Unix sockets need it."""
+    with tempfile.TemporaryDirectory(prefix="onsale-test-") as folder:
+        yield folder
+
+
+@pytest.fixture
+def onsale(tmp_path, sockets, redis_url, database_url, gateway_socket):
     """With `own_stores`, it starts PostgreSQL and Valkey too. `env` is as it is, the rest are
     its settings."""
     started = []
 
     def start(*, workers=1, port=0, own_stores=False, env=None, **settings) -> Onsale:
         env = {"ONSALE_DRAIN_S": "2", "ONSALE_DEMO": "0", "ONSALE_CROWD": "0", **(env or {})}
+        env["TMPDIR"] = str(sockets)  # what a killed one leaves behind goes with the test
         if not own_stores:
             env |= {"REDIS_URL": redis_url, "DATABASE_URL": database_url}
             env |= {"ONSALE_GATEWAY_SOCKET": str(gateway_socket)}
