@@ -13,7 +13,7 @@ MINUTE_MS = 60_000
 DEFAULT_MS = 2 * MINUTE_MS  # of accept window and grace, while the room does not answer
 FIRST_REFRESH_S, NEAR_REFRESH_S, FAR_REFRESH_S = 3, 5, 15
 NEAR_RANK = 1_000
-PAUSABLE = {"none", "lobby", "drawing", "waiting"}  # elsewhere a standstill changes nothing
+PAUSABLE = {"none", "drawing", "waiting"}  # elsewhere a standstill changes nothing
 NOT_FOR_PAGES = {"slip", "pass"}  # a page is compressed: it holds no secret
 
 TITLES = {
@@ -38,10 +38,11 @@ def queue_view(
     """`state` as docs/protocol.md has it; None while nothing is known."""
     known = state or {}
     name = _shown(known)
+    lobby_open = name == "none" and known["opensAt"] > known["now"]
     accept_ms, grace_ms = (room.accept_ms, room.grace_ms) if room else (DEFAULT_MS, DEFAULT_MS)
     return {
         "state": name,
-        "lobby_open": name == "none" and known["opensAt"] > known["now"],
+        "lobby_open": lobby_open,
         "before": name not in {"waiting", "called"},  # the opening may be still to come
         "title": _title(name, known, words),
         "refresh_s": _refresh_s(name, known),
@@ -49,7 +50,7 @@ def queue_view(
         "reasons": {name: words.t(reason) for name, reason in REASONS.items()},
         "revoked": whole_sentence(known["revokedReason"]) if known.get("revokedReason") else "",
         "over": known.get("intake") == "drained",
-        "paused": _paused(known, words) if name in PAUSABLE else "",
+        "paused": _paused(known, words) if name in PAUSABLE and not lobby_open else "",
         "all_gone": bool(known.get("allGone")) and name in {"none", "waiting"},
         "accept_ms": accept_ms,
         "accept_minutes": _minutes(accept_ms),

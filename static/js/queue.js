@@ -127,7 +127,7 @@ function panel(name) {
 
 // The organiser's words, a standstill, nothing left: shown at once, spoken once.
 function showBands(state) {
-  const paused = state.paused && ["lobby", "drawing", "waiting"].includes(state.state);
+  const paused = state.paused && ["drawing", "waiting"].includes(state.state);
   const pause = $("#paused span").dataset;
   const reason = paused ? `${sentence(said(state.pauseReason) || pause.else)} ${pause.kept}` : "";
   const words = [band("#message", state.message), band("#paused", reason), band("#gone", state.allGone && state.state === "waiting" && $("#gone span").textContent)].join(" ").trim();
