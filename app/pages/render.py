@@ -106,7 +106,8 @@ def _common(request: Request, words: Language, name: str) -> dict[str, object]:
         "others": [other for other in languages.spoken.values() if other is not words],
         "here": address_of(request),
         "static": files.url,
-        "modules": [f"{files.url}/{module}" for module in modules],
+        "modules": [f"{files.url}/{module}" for module in modules[1:]],  # the first is asked for
+        "scripted": bool(modules),
         "words": words.for_scripts(f"static/{module}" for module in modules),
     }
 

@@ -13,6 +13,7 @@ from waiting_room.stock import STEADY_S, Seen, Stock, looked
     ("answers", "told"),
     [
         ([(True, 0)], False),
+        ([(True, 0), (True, STEADY_S - 1)], False),
         ([(True, 0), (True, STEADY_S)], True),
         ([(True, 0), (False, 1), (True, STEADY_S)], False),
         ([(True, 0), (True, STEADY_S), (False, 6), (False, 6 + STEADY_S)], False),
