@@ -45,6 +45,7 @@ async def test_a_full_redis_is_an_outage_and_no_bug(redis):
                 ceiling=0,
                 settings_json="{}",
                 calls_json="[]",
+                draw_json="{}",
             )
     finally:
         await redis.config_set("maxmemory", 0)
