@@ -18,7 +18,7 @@ from hashlib import sha256
 
 ALGORITHM = "onsale-draw-1"
 CHUNK = 2048  # entries of a stored chunk: a power of two, so that each is a whole subtree
-LAY_CHUNK = 1000  # places that one script lays: it must stay below 20 ms on a busy machine
+LAY_CHUNK = 500  # places that one script lays: it must stay below 20 ms on a busy machine
 
 INDEX_BYTES = 4
 EMPTY_ROOT = sha256(b"").digest()

@@ -11,7 +11,7 @@
 -- ARGV[1] epoch      of the caller
 -- ARGV[2] floor      highest log version the caller has seen, int >= 0
 -- ARGV[3] first      the place of the first subject, int >= 1
--- ARGV[4..] subjects in order of place, at most 1,000
+-- ARGV[4..] subjects in order of place, at most 2,000; the caller sends fewer
 --
 -- Returns: the place up to which the queue is laid after this call. Another node may have laid these
 --   or later ones: go on above the answer.
