@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from http.cookiejar import CookieJar
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,14 @@ def server(tmp_path_factory):
     running = RunningServer(tmp_path_factory.mktemp("onsale"))
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def console_cookies(server):
+    """What the one-time console link is worth: it works once, and several files want it."""
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar := CookieJar()))
+    opener.open(server.console_link, timeout=10).close()
+    return [{"name": c.name, "value": c.value, "url": server.url} for c in jar]
 
 
 # Not of the session: the synchronous playwright keeps an event loop running in this thread, and

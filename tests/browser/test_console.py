@@ -14,23 +14,15 @@ LIVE_MS = 20_000
 PHONE = {"width": 360, "height": 740}
 
 
-@pytest.fixture(scope="module")
-def session(chromium, server):
-    """What the one-time console link is worth."""
-    context = chromium.new_context(base_url=server.url, locale="en-GB")
-    context.new_page().goto(server.console_link)
-    yield context.storage_state()
-    context.close()
-
-
 @pytest.fixture
-def desk(chromium, server, session):
+def desk(chromium, server, console_cookies):
     """Opens the console of the event; the page has no script error when the test is done."""
     contexts, errors = [], []
 
     def open_console(**options):
-        options = {"storage_state": session, "base_url": server.url, "locale": "en-GB"} | options
+        options = {"base_url": server.url, "locale": "en-GB"} | options
         contexts.append(chromium.new_context(**options))
+        contexts[-1].add_cookies(console_cookies)
         page = contexts[-1].new_page()
         page.set_default_timeout(LIVE_MS)
         page.on("pageerror", lambda error: errors.append(str(error)))

@@ -155,9 +155,12 @@ async def refused(server, *, first_after) -> None:
     """Wait until the server does not accept any more."""
     _, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.close()
+    await writer.wait_closed()
     first_after()
     async with asyncio.timeout(LIMIT_S):
-        with contextlib.suppress(ConnectionRefusedError):
+        with contextlib.suppress(ConnectionRefusedError, ConnectionResetError):  # or in between
             while True:
                 _, writer = await asyncio.open_connection("127.0.0.1", server.port)
                 writer.close()
+                with contextlib.suppress(ConnectionError):
+                    await writer.wait_closed()
