@@ -24,6 +24,7 @@ from bench.live.servers import HUB, SSE_STARLETTE, Floor, Nchan, Rate, Server, W
 
 MAX_CLIENTS = 19_000  # a server's process may open 20,000 files on a small machine
 FEW = 5_000  # with fewer clients, messages come more often, so that there is something to count
+LOOK_US = 1_000
 FEW_RATE, MANY_RATE = Rate(every_ms=200), Rate(every_ms=1000)
 
 Measurement = Callable[[argparse.Namespace, Sequence[Server], Site], None]
@@ -73,6 +74,14 @@ def _parsed(options: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=12.0, help="of publishing, a run")
     parser.add_argument("--idle-seconds", type=float, default=4.0)
     parser.add_argument("--only", default="", metavar="NAME,NAME", help="of the servers")
+    parser.add_argument(
+        "--woken",
+        action="store_const",
+        const=0,
+        default=LOOK_US,
+        dest="look_us",
+        help="clients sleep until a message wakes them, which takes the server's time",
+    )
     return parser.parse_args(options)
 
 
@@ -97,7 +106,7 @@ def _prepared(measurement: Measurement, options: Sequence[str]) -> None:
         os.sched_setaffinity(0, machine.OTHER_CORES)
         try:
             chosen = [server for server in servers if _wanted(server, args.only)]
-            measurement(args, chosen, Site(programs["clients"], folder))
+            measurement(args, chosen, Site(programs["clients"], args.look_us, folder))
         finally:
             os.sched_setaffinity(0, ours)
 

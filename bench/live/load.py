@@ -150,14 +150,20 @@ class Load:
 
 
 @contextlib.contextmanager
-def load(program: Path, port: int, way: Way, path: str, *, most: int) -> Iterator[Load]:
-    """Client processes for up to `most` clients of the server on `port`, none connected yet."""
+def load(
+    program: Path, port: int, way: Way, path: str, *, most: int, look_us: int
+) -> Iterator[Load]:
+    """Client processes for up to `most` clients of the server on `port`, none connected yet.
+
+    They look for what arrived every `look_us`; with 0, what arrives wakes them.
+    """
     log = program.with_suffix(".log")
     with contextlib.ExitStack() as stack:
         processes = []
         for number in range(-(-most // CLIENTS_A_PROCESS)):
             source = str(FIRST_SOURCE + number * SOURCES)
             command = [str(program), "127.0.0.1", str(port), way, path, source]
+            command.append(str(look_us))
             child = machine.child(command, machine.OTHER_CORES, log, pipes=True)
             processes.append(stack.enter_context(child))
         yield Load(processes, log)

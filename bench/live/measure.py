@@ -39,9 +39,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where things lie: the client program, and a folder for configurations and logs."""
+    """The client program with how often it looks for messages, and a folder for logs."""
 
     clients: Path
+    look_us: int  # 0: messages wake it, in the server's time
     folder: Path
 
 
@@ -84,7 +85,9 @@ def _scene(
 ) -> Iterator[tuple[Running, Load]]:
     with (
         server.running(rate, site.folder) as running,
-        load(site.clients, running.port, way, server.paths[way], most=most) as clients,
+        load(
+            site.clients, running.port, way, server.paths[way], most=most, look_us=site.look_us
+        ) as clients,
     ):
         yield running, clients
 

@@ -1,6 +1,10 @@
 /* Many clients of one live server in one process: one thread, one epoll.
  *
- *     clients ADDRESS PORT sse|ws PATH FIRST_SOURCE
+ *     clients ADDRESS PORT sse|ws PATH FIRST_SOURCE LOOK_US
+ *
+ * They look for what arrived every LOOK_US microseconds, and sleep in between on nothing that the
+ * server could wake: on the loopback, waking a receiver is done in the sender's time, which no
+ * network asks of a server. With 0 they sleep in epoll_wait(2), and each message may wake them.
  *
  * They connect from 127.0.0.FIRST_SOURCE and the seven addresses after it, since one address has
  * only some 28,000 ports. A client that is refused or whose connection ends comes back after
@@ -24,6 +28,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "client.h"
@@ -52,6 +57,7 @@ static size_t waiting_first, waiting_end;
 static int answer_owed;
 static size_t endings_owed; /* before that answer */
 static uint64_t asked_ns;
+static long look_ns;
 
 static void fail(const char *what)
 {
@@ -93,6 +99,11 @@ static void come_to(struct client *client, enum outcome outcome)
     }
 }
 
+static int all_are_open(void)
+{
+    return shaking == 0 && waiting_first == waiting_end;
+}
+
 static void start_some(void)
 {
     uint64_t now = now_ns();
@@ -109,6 +120,8 @@ static void start_some(void)
 /* Milliseconds that epoll may sleep: clients that wait are looked after at least every 10. */
 static int patience(void)
 {
+    if (look_ns > 0 && all_are_open())
+        return 0;
     if (waiting_first == waiting_end)
         return -1;
     if (shaking >= pace)
@@ -267,6 +280,8 @@ static void run(void)
         if (answer_owed && open_count + ended_stalled == wanted && tally.closed >= endings_owed)
             answer();
         int count = epoll_wait(server.epoll, events, EVENTS_A_TURN, patience());
+        if (count == 0 && look_ns > 0 && all_are_open())
+            nanosleep(&(struct timespec){.tv_nsec = look_ns}, NULL);
         for (int i = 0; i < count; i++) {
             struct client *client = events[i].data.ptr;
             if (client == NULL)
@@ -279,12 +294,13 @@ static void run(void)
 
 int main(int argc, char **argv)
 {
-    if (argc != 6) {
-        fputs("clients ADDRESS PORT sse|ws PATH FIRST_SOURCE\n", stderr);
+    if (argc != 7) {
+        fputs("clients ADDRESS PORT sse|ws PATH FIRST_SOURCE LOOK_US\n", stderr);
         return 2;
     }
     set_up_server(argv + 1);
     set_up_clients((unsigned)atoi(argv[5]));
+    look_ns = atol(argv[6]) * 1000;
     struct epoll_event input = {.events = EPOLLIN, .data.ptr = NULL};
     epoll_ctl(server.epoll, EPOLL_CTL_ADD, STDIN_FILENO, &input);
     run();
