@@ -31,7 +31,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.crew import Crew
 from app.main import Addresses, Node
 from app.secrets import secrets_of
-from app.serve.collector import spare_the_collector
+from app.serve.quiet import QuietServer
 from app.serve.sockets import BACKLOG
 from config.settings import Settings
 from core.live import under_uvicorn
@@ -68,7 +68,7 @@ async def serve(
         await node.close()
 
 
-class NodeServer(uvicorn.Server):
+class NodeServer(QuietServer):
     """uvicorn's server, but for how it leaves.
 
     uvicorn itself would cut idle connections at once, close all sockets in one go, and wait for
@@ -90,7 +90,6 @@ class NodeServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        spare_the_collector()
         self._on_ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

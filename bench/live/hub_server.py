@@ -15,7 +15,8 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from bench.live.process import Arguments, Spared, serve
+from app.serve.quiet import QuietServer
+from bench.live.process import Arguments, serve
 from bench.live.publisher import Publisher
 from core.live import under_uvicorn, websocket
 from core.live.channel import Channel
@@ -62,4 +63,4 @@ async def lifespan(_: Starlette) -> AsyncIterator[None]:
 if __name__ == "__main__":
     routes = [Route("/sse", stream), WebSocketRoute("/ws", socket)]
     app = Starlette(routes=routes, lifespan=lifespan)
-    serve(app, ARGUMENTS.port, Spared, **under_uvicorn.protocols())
+    serve(app, ARGUMENTS.port, QuietServer, **under_uvicorn.protocols())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 from dataclasses import dataclass
 from typing import Any, Self
@@ -10,7 +9,6 @@ from typing import Any, Self
 import uvicorn
 from starlette.applications import Starlette
 
-from app.serve.collector import spare_the_collector
 from app.serve.sockets import BACKLOG, allow_files, listen
 
 
@@ -24,14 +22,6 @@ class Arguments:
     def parse(cls) -> Self:
         """PORT EVERY_MS BYTES, as c/floor.c takes them."""
         return cls(*map(int, sys.argv[1:4]))
-
-
-class Spared(uvicorn.Server):
-    """Spares the collector, as a node of ours does."""
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        spare_the_collector()
 
 
 def serve(app: Starlette, port: int, server: type[uvicorn.Server], **options: Any) -> None:
