@@ -2,20 +2,21 @@
 
 The hub writes; a connection only knows where its bytes go and what it is owed:
 
-    out       the transport while it takes bytes; None while the socket is full, and at the end
+    wire      what takes its bytes, from the first to the last
+    out       the same while it has room; None while the socket is full, and at the end
     frame     the one message for this client alone that has not been written yet
     channel   where it is a member, with `position` while it is late
 
-The transport's limit is zero: the moment the kernel's buffer (SEND_BUFFER_BYTES) is full and one
-write is left over, the transport says so and nothing more is written. That is the bound on what a
-slow client costs: the kernel's buffer and one write.
+What the kernel does not take is kept by the transport, whose limit is zero: the moment the kernel's
+buffer (wire.SEND_BUFFER_BYTES) is full and the rest of one write is left over, it says so and
+nothing more is written. That is the bound on what a slow client costs: the kernel's buffer and one
+write.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -23,12 +24,12 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import SERVER, Protocol, State
 
 from core.live import sse, websocket
+from core.live.wire import Wire, wire_of
 
 if TYPE_CHECKING:
     from core.live.channel import Channel
     from core.live.hub import Hub
 
-SEND_BUFFER_BYTES = 16 * 1024  # of the kernel, for a client; Linux accounts twice of it
 MAX_IGNORED_BYTES = 16 * 1024  # a reader of a stream has nothing to say
 MAX_MESSAGE_BYTES = 256  # of a client of a socket
 MAX_FRAMES_A_WINDOW = 40
@@ -45,7 +46,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         *("bucket", "channel", "frame", "hub", "leaving", "on_closed"),
-        *("out", "position", "transport"),
+        *("out", "position", "transport", "wire"),
     )
     kind: ClassVar[str]
     BEAT: ClassVar[bytes]
@@ -54,7 +55,8 @@ class Connection(asyncio.Protocol):
         """`on_closed` is called once, when the client is gone, however that came about."""
         self.hub, self.on_closed = hub, on_closed
         self.transport: asyncio.Transport | None = None
-        self.out: asyncio.Transport | None = None
+        self.wire: Wire | None = None
+        self.out: Wire | None = None
         self.channel: Channel | None = None
         self.position: int | None = None
         self.frame: bytes | None = None
@@ -71,6 +73,21 @@ class Connection(asyncio.Protocol):
         if self.frame is None:
             self.hub.owes(self)
         self.frame = frame
+
+    def write(self, data: bytes) -> None:
+        """At once, to a client that has room: whoever calls has looked at `out`.
+
+        What the socket does not take goes to the transport, which then says that it is full, or
+        finds out that the other end is gone.
+        """
+        assert self.out is not None
+        assert self.transport is not None
+        try:
+            sent = self.out.send(data)
+        except OSError:
+            sent = 0
+        if sent < len(data):
+            self.transport.write(data[sent:])
 
     def take_frame(self) -> bytes:
         frame, self.frame = self.frame or b"", None
@@ -119,11 +136,9 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Also called by hand: the handshake's protocol had the transport before."""
-        self.transport = self.out = cast("asyncio.Transport", transport)
-        self.transport.set_write_buffer_limits(high=0)
-        taken_from = self.transport.get_extra_info("socket")
-        if taken_from is not None:
-            taken_from.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        self.transport = cast("asyncio.Transport", transport)
+        self.wire = self.out = wire_of(self.transport)
+        self.transport.set_write_buffer_limits(high=0)  # says at once when it holds bytes already
 
     def pause_writing(self) -> None:
         self.out = None
@@ -131,12 +146,14 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         if not self.leaving:
-            self.out = self.transport
+            self.out = self.wire
             self.hub.has_room(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
-        self.transport = self.out = None
+        if self.wire is not None:
+            self.wire.detach()
+        self.transport = self.wire = self.out = None
         self.leaving = True
         if self.channel is not None:
             self.channel.leave(self)

@@ -220,15 +220,11 @@ class Hub:
         """The hot path: the same bytes to all."""
         wrote = skipped = 0
         for member in members:
-            out = member.out
-            if out is None:
+            if member.out is None:
                 skipped += 1
                 channel.fell_behind(member, before)
-            elif member.frame is None:
-                out.write(news)
-                wrote += 1
             else:
-                out.write(news + member.take_frame())
+                member.write(news if member.frame is None else news + member.take_frame())
                 wrote += 1
         self.metrics.wrote(wrote, wrote * len(news))
         self.metrics.skipped += skipped
@@ -249,7 +245,7 @@ class Hub:
             self.metrics.recovered[source] += 1
         if news or member.frame is not None:
             news += member.take_frame()
-            member.out.write(news)
+            member.write(news)
             self.metrics.wrote(1, len(news))
 
     def _write_frames(self, connections: Iterable[Connection]) -> None:
@@ -257,7 +253,7 @@ class Hub:
         for connection in connections:
             if connection.out is not None and connection.frame is not None:
                 frame = connection.take_frame()
-                connection.out.write(frame)
+                connection.write(frame)
                 wrote, size = wrote + 1, size + len(frame)
         self.metrics.wrote(wrote, size)
 
@@ -279,7 +275,7 @@ class Hub:
                 channel = connection.channel
                 heard = channel is not None and channel.sent_at > quiet_since_s
                 if connection.out is not None and not heard:
-                    connection.out.write(connection.BEAT)
+                    connection.write(connection.BEAT)
             await asyncio.sleep(0)
 
     def sweep(self, now_s: float) -> None:
