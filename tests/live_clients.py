@@ -3,6 +3,7 @@
 serving(app, way)     a real uvicorn on a free port; `way` is "hub" or "asgi"
 Wire                  one TCP connection, byte by byte
 events(bytes)         server-sent events, refusing all that the standard does not say
+vanish(sock)          as a phone does that lost its network
 client_frame(…)       a WebSocket frame as a client sends it, or as none should
 Pulled                a connection of the hub without a server
 """
@@ -11,8 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import re
 import socket
+import struct
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -28,6 +31,7 @@ from core.live.connection import MAX_MESSAGE_BYTES, Connection, EventStream, Soc
 from core.live.hub import Hub
 
 PATIENCE_S = 20
+SO_ATTACH_FILTER, BPF_RETURN = 26, 0x06  # asm/socket.h, linux/bpf_common.h: Python has neither
 MASK = b"\x01\x02\x03\x04"
 UPGRADE = (
     "GET {path} HTTP/1.1\r\nhost: onsale.test\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
@@ -62,6 +66,18 @@ async def serving(app: ASGIApp, way: str) -> AsyncIterator[tuple[str, int]]:
             await running
 
 
+def vanish(sock: socket.socket) -> None:
+    """Nothing reaches this connection any more, so that it acknowledges and resets nothing.
+
+    A filter of the socket's own drops each segment before TCP sees it, which anybody may ask for:
+    no network has to be taken down. As long as the client says nothing itself, its peer
+    can't tell it from one whose cable was cut.
+    """
+    drop_all = ctypes.create_string_buffer(struct.pack("HBBI", BPF_RETURN, 0, 0, 0))
+    program = struct.pack("HP", 1, ctypes.addressof(drop_all))  # as long as it takes: it is copied
+    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+
+
 class Wire:
     """One TCP connection."""
 
@@ -87,6 +103,9 @@ class Wire:
 
     def send(self, data: bytes) -> None:
         self._writer.write(data)
+
+    def vanish(self) -> None:
+        vanish(self._writer.get_extra_info("socket"))
 
     def get(self, path: str, *, version: str = "1.1", method: str = "GET") -> None:
         self.send(f"{method} {path} HTTP/{version}\r\nhost: onsale.test\r\n\r\n".encode())

@@ -36,7 +36,11 @@ def serve(settings: Settings) -> int:
         addresses = stack.enter_context(stores(settings))
         migrate(addresses.database_url)
         listeners = stack.enter_context(
-            sockets.listen(settings.host, settings.port, slots=settings.workers)
+            sockets.listen(
+                *(settings.host, settings.port),
+                slots=settings.workers,
+                peer_timeout_s=settings.peer_timeout_s,
+            )
         )
         if settings.gateway_socket is None:
             stack.enter_context(_gateway(settings.data_dir, addresses.gateway_socket))

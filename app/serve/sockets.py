@@ -28,21 +28,20 @@ BACKLOG = 4096  # connections that wait to be accepted; the kernel cuts it to ne
 # three times as many as one queue holds; who finds it full tries again after 1, 3, 7, 15 s.
 QUEUES = 4
 
-# Set on the listener, inherited by every connection it accepts (tcp(7)): no call for each.
-TCP_OPTIONS = {
-    # A peer that acknowledges nothing for so long is dead. Frames and comments go to every stream
-    # and socket, so that this finds phones that left without a word, with no timer of ours.
-    "TCP_USER_TIMEOUT": 30_000,  # ms
-    # Wake nobody for a connection before its first byte: browsers open some just in case, scanners
-    # and probes send nothing. After that many seconds the kernel hands it over all the same.
-    "TCP_DEFER_ACCEPT": 5,
-}
-# Not here: SO_SNDBUF. It caps what a stalled stream costs, and whoever takes the connection over
+# A peer that acknowledges nothing for so long is dead. Frames and signs of life go to every stream
+# and socket, so that this finds phones that left without a word, with no timer of ours.
+PEER_TIMEOUT_S = 30.0
+# Wake nobody for a connection before its first byte: browsers open some just in case, scanners and
+# probes send nothing. After so long the kernel hands it over all the same.
+DEFER_ACCEPT_S = 5
+# Not set: SO_SNDBUF. It caps what a stalled stream costs, and whoever takes the connection over
 # sets it then; plans of 600 kB leave through the same port and want large buffers.
 
 
 @contextlib.contextmanager
-def listen(host: str, port: int, *, slots: int) -> Iterator[list[list[socket.socket]]]:
+def listen(
+    host: str, port: int, *, slots: int, peer_timeout_s: float = PEER_TIMEOUT_S
+) -> Iterator[list[list[socket.socket]]]:
     """QUEUES listening sockets a slot, all at one address; port 0 finds a free one.
 
     Raises BadSettings, also when the port is taken by another server of ours.
@@ -57,6 +56,7 @@ def listen(host: str, port: int, *, slots: int) -> Iterator[list[list[socket.soc
                 for _ in range(slots)
             ]
             for listener in itertools.chain(*made):
+                _set_for_all_it_accepts(listener, peer_timeout_s)
                 listener.listen(BACKLOG)
         except OSError as exc:
             why = exc.strerror or exc
@@ -104,11 +104,19 @@ def _bound(host: str, port: int, *, shared: bool) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # after a restart, at once
         if shared:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        for name, value in TCP_OPTIONS.items():
-            if (option := getattr(socket, name, None)) is not None:  # Linux has them
-                listener.setsockopt(socket.IPPROTO_TCP, option, value)
         listener.bind((host, port))
     except BaseException:
         listener.close()
         raise
     return listener
+
+
+def _set_for_all_it_accepts(listener: socket.socket, peer_timeout_s: float) -> None:
+    """Connections inherit it from their listener (tcp(7)): no call for each."""
+    options = {
+        "TCP_USER_TIMEOUT": round(peer_timeout_s * 1000),
+        "TCP_DEFER_ACCEPT": DEFER_ACCEPT_S,
+    }
+    for name, value in options.items():
+        if (option := getattr(socket, name, None)) is not None:  # Linux has them
+            listener.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -48,13 +48,13 @@ class Hub:
     Everything but `start`, `stop` and `drained` is called on the loop and never waits.
     """
 
-    def __init__(self, *, drain_s: float = 4.0) -> None:
+    def __init__(self, *, drain_s: float = 4.0, beat_every_s: int = BEAT_EVERY_S) -> None:
         """`drain_s`: how long the end may take; for most of it clients are told to come back."""
         self.metrics = LiveMetrics(self)
         self.draining = False
         self.in_asgi_calls = 0  # connections for which an ASGI call is kept open
         self._drain_s = drain_s
-        self._wheel: list[set[Connection]] = [set() for _ in range(BEAT_EVERY_S)]
+        self._wheel: list[set[Connection]] = [set() for _ in range(beat_every_s)]
         self._next_bucket = 0
         self._changed: dict[Channel, None] = {}
         self._owed: list[Connection] = []
@@ -111,7 +111,7 @@ class Hub:
             among.add(self)
         self._empty.clear()
         bucket = self._wheel[self._next_bucket]
-        self._next_bucket = (self._next_bucket + 1) % BEAT_EVERY_S
+        self._next_bucket = (self._next_bucket + 1) % len(self._wheel)
         bucket.add(connection)
         connection.bucket = bucket
         connection.connection_made(transport)
@@ -264,12 +264,12 @@ class Hub:
         turn = 0
         while True:
             await asyncio.sleep(1.0)
-            turn = (turn + 1) % BEAT_EVERY_S
+            turn = (turn + 1) % len(self._wheel)
             await self._beat(self._wheel[turn])
             self.sweep(self.now_s())
 
     async def _beat(self, bucket: set[Connection]) -> None:
-        quiet_since_s = self.now_s() - BEAT_EVERY_S
+        quiet_since_s = self.now_s() - len(self._wheel)
         for some in _slices(list(bucket)):
             for connection in some:
                 channel = connection.channel

@@ -7,19 +7,19 @@ import socket
 
 import pytest
 
-from app.serve.sockets import MAX_FILES, QUEUES, TCP_OPTIONS, allow_files, listen
+from app.serve.sockets import MAX_FILES, QUEUES, allow_files, listen
 from config.settings import BadSettings
 
 
 def test_an_accepted_connection_inherits_what_was_set_on_the_listener():
-    with listen("127.0.0.1", 0, slots=1) as (queues,):
+    with listen("127.0.0.1", 0, slots=1, peer_timeout_s=1.5) as (queues,):
         with socket.create_connection(queues[0].getsockname()) as client:
             client.sendall(b"x")  # before its first byte nobody hears of it
             reached, _, _ = select.select(queues, [], [], 5)
             accepted, _ = reached[0].accept()
         with accepted:
             timeout = accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
-            assert timeout == TCP_OPTIONS["TCP_USER_TIMEOUT"]
+            assert timeout == 1_500  # ms
 
 
 def test_all_queues_of_all_slots_share_one_address_and_connections_come_to_each():

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from app.serve.sockets import PEER_TIMEOUT_S
 from config.settings import BadSettings, Settings, for_children, load
+from core.live.hub import BEAT_EVERY_S
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "example.env"
 
@@ -20,6 +22,11 @@ def clean(monkeypatch):
 def test_without_any_the_defaults_serve_a_newcomer():
     settings = load()
     assert (settings.host, settings.port, settings.demo) == ("127.0.0.1", 8000, True)
+
+
+def test_what_the_code_does_unasked_is_what_the_settings_say():
+    defaults = load()
+    assert (defaults.beat_every_s, defaults.peer_timeout_s) == (BEAT_EVERY_S, PEER_TIMEOUT_S)
 
 
 def test_the_command_line_beats_the_environment(monkeypatch):
