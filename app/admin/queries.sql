@@ -13,6 +13,19 @@ returning token_hash;
 -- Links that can't be used any more, kept a day for whoever asks what happened.
 delete from console_link where expires_at < now() - interval '1 day';
 
+-- name: console_logout_add
+-- $1 session, $2 its end in Unix s
+insert into console_logout (session, ends_at) values ($1, to_timestamp($2::bigint))
+on conflict do nothing;
+
+-- name: console_logout_forget
+-- Sessions whose cookie has ended anyway.
+delete from console_logout where ends_at < now();
+
+-- name: console_logouts
+-- Sessions that must not be let in, though their cookie has not ended.
+select session from console_logout where ends_at > now();
+
 -- name: audit_add
 -- $1 who, $2 action, $3 event_id, $4 before jsonb, $5 after jsonb
 insert into audit (who, action, event_id, before, after)

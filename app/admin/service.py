@@ -15,6 +15,7 @@ from app.admin.feed import Feeds
 from app.admin.model import named, shown
 from app.admin.operators import Operators
 from app.admin.previews import Previews
+from app.admin.sessions import Sessions
 from app.admin.store import AdminStore, AuditRow
 from app.admin.web import AdminWeb
 from core.db import Connection, Db
@@ -59,18 +60,21 @@ class Admin:
         self._store = AdminStore(db)
         self._waiting_room, self._seat_counts = waiting_room, seat_counts
         self._give_back = give_back
-        self.operators = Operators(self._store, keys, admin_token, secure=secure)
+        self.sessions = Sessions(self._store, keys, secure=secure)
+        self.operators = Operators(self._store, self.sessions, admin_token)
         self._drains = Drains(waiting_room, self.end_drain)
         self._previews = Previews(waiting_room)
         self._feeds = Feeds(self.numbers)
         self.live = live
 
     async def start(self) -> None:
+        self.sessions.start()
         self._drains.start()
 
     async def stop(self) -> None:
         await self._feeds.stop()
         await self._drains.stop()
+        await self.sessions.stop()
 
     def routes(self) -> list[Route]:
         return AdminWeb(self).routes()

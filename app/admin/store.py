@@ -1,4 +1,4 @@
-"""One-time console links and the audit log, in PostgreSQL."""
+"""One-time console links, sessions that were ended, and the audit log, in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -37,6 +37,16 @@ class AdminStore:
         """True for exactly one call within the link's life."""
         used = await self._db.fetchval(self._sql["console_link_use"], _hash(token))
         return used is not None
+
+    async def log_out(self, session: str, ends_at_s: int) -> None:
+        """Safe to repeat."""
+        await self._db.execute(self._sql["console_logout_forget"])
+        await self._db.execute(self._sql["console_logout_add"], session, ends_at_s)
+
+    async def logged_out(self) -> set[str]:
+        """Sessions that were ended before their time, which has not come yet."""
+        rows = await self._db.fetch(self._sql["console_logouts"])
+        return {row["session"] for row in rows}
 
     async def record(
         self,

@@ -1,4 +1,4 @@
-"""The operator API. Every route but the console's entrance wants an operator, checked first.
+"""The operator API. Every route but the console's two doors wants an operator, checked first.
 
 GET   /admin/events/{id}/admission   200 the room, ETag; 404
 PATCH /admin/events/{id}/admission   If-Match; any of RoomChange → 200 the room; 412 changed
@@ -12,6 +12,7 @@ GET   /admin/events/{id}/calls?after=<place>   200
 GET   /admin/events/{id}/log         200 the sale's log, a line of JSON each; 404
 GET   /admin/events/{id}/audit       200 the last 100 rows, the newest first
 GET   /console/enter/{token}         303 to /console, with a session if the link still works
+POST  /console/leave                 303 to /console, without the session
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ class AdminWeb:
             route(admin, "GET", "log", self.log),
             route(admin, "GET", "audit", self.audit),
             Route("/console/enter/{token}", self.enter, methods=["GET"]),
+            Route("/console/leave", self.leave, methods=["POST"]),
         ]
 
     async def room(self, _: Request, event_id: str, __: str) -> Response:
@@ -106,9 +108,14 @@ class AdminWeb:
     async def numbers(self, _: Request, event_id: str, __: str) -> Response:
         return json_reply(await self._admin.numbers(event_id), headers=NO_STORE)
 
-    async def numbers_stream(self, _: Request, event_id: str, __: str) -> Response:
-        channel = await self._admin.numbers_channel(event_id)
-        return StreamReply(self._admin.live, channel, None)
+    async def numbers_stream(self, request: Request, event_id: str, _: str) -> Response:
+        """It ends with the session that opened it; the admin token has no end."""
+        channel, sessions = await self._admin.numbers_channel(event_id), self._admin.sessions
+        reply = StreamReply(self._admin.live, channel, None, sessions.forget)
+        session = sessions.of(request)
+        if session is not None:
+            sessions.watch(session, reply.connection)
+        return reply
 
     async def calls(self, request: Request, event_id: str, _: str) -> Response:
         after = request.query_params.get("after", "-1")
@@ -124,6 +131,14 @@ class AdminWeb:
     async def audit(self, _: Request, event_id: str, __: str) -> Response:
         rows = await self._admin.audit(event_id)
         return json_reply([_audit_json(row) for row in rows], headers=NO_STORE)
+
+    async def leave(self, request: Request) -> Response:
+        """Logs out. On to the console in any case, which says how to get in again."""
+        session = self._admin.sessions.of(request)
+        reply = RedirectResponse("/console", 303, headers=NO_STORE)
+        if session is not None:
+            reply.headers["set-cookie"] = await self._admin.sessions.log_out(session)
+        return reply
 
     async def enter(self, request: Request) -> Response:
         """Always on to the console, which says how to get in when there is no session."""

@@ -36,30 +36,30 @@ class StreamReply(Response):
         super().__init__(headers=sse.HEADERS)
         del self.headers["content-length"]
         self._hub, self._channel, self._after = hub, channel, after
-        self._connection = EventStream(hub, on_closed)
+        self.connection = EventStream(hub, on_closed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         head = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         if scope["method"] == "HEAD":
             await send(head)
             await send({"type": "http.response.body", "body": b""})
-            self._connection.connection_lost(None)
+            self.connection.connection_lost(None)
             return
         way_out = _way_out(scope)
         if way_out is None:
-            self._hub.adopt(self._connection, asgi.PulledTransport(self._connection))
+            self._hub.adopt(self.connection, asgi.PulledTransport(self.connection))
             self._join()
-            await asgi.stream(self._hub, self._connection, scope, receive, send)
+            await asgi.stream(self._hub, self.connection, scope, receive, send)
             return
         way_out.before_head()
         await send(head)
-        if way_out.take(self._hub, self._connection):
+        if way_out.take(self._hub, self.connection):
             self._join()
         else:
-            self._connection.connection_lost(None)
+            self.connection.connection_lost(None)
 
     def _join(self) -> None:
-        self._hub.join(self._connection, self._channel, self._after)
+        self._hub.join(self.connection, self._channel, self._after)
 
 
 async def serve_socket(websocket: WebSocket, connection: Socket) -> None:

@@ -26,7 +26,7 @@ PUBLIC = {
         "/e/{event_id}/queue/return",
         "/e/{event_id}/seats",
     ),
-    *("/console/enter/{token}", "/language", "/static/{path:path}"),
+    *("/console/enter/{token}", "/console/leave", "/language", "/static/{path:path}"),
 }
 OWN_PAGES = {"/orders/{booking_id}", "/orders/{booking_id}/calendar.ics"}
 OPERATORS = {"/console"}

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from app.admin.operators import COOKIE
 from app.admin.service import Admin
+from app.admin.sessions import COOKIE
 from app.routes import exception_handlers
 from core.live.hub import Hub
 from core.signing import Keys
@@ -208,13 +208,13 @@ async def test_a_link_ends_and_only_its_hash_is_kept(admin, db):
 
 @pytest.mark.parametrize(("lives_s", "status"), [(60, 200), (-1, 401)])
 async def test_a_session_lasts_until_the_end_that_its_cookie_names(client, admin, lives_s, status):
-    session = admin.operators.session_value(int(time.time()) + lives_s)
+    session = admin.sessions.value(int(time.time()) + lives_s)
     reply = await client.get(ROOM, headers={"cookie": f"{COOKIE}={session}"})
     assert reply.status_code == status
 
 
 async def test_a_session_can_not_be_prolonged_by_its_bearer(client, admin):
-    name, end, mac = admin.operators.session_value(int(time.time()) + 60).split(".")
+    name, end, mac = admin.sessions.value(int(time.time()) + 60).split(".")
     longer = f"{name}.{int(end) + 3600}.{mac}"
     reply = await client.get(ROOM, headers={"cookie": f"{COOKIE}={longer}"})
     assert reply.status_code == 401

@@ -1,0 +1,121 @@
+"""Sessions of the console: who is in one, how it ends, and what ends with it.
+
+The cookie names the session and its end and carries a MAC, so every node knows it without a store.
+That somebody logged out is in PostgreSQL, which every node reads once a second; the node that was
+told knows at once. A stream of numbers is asked for once and then runs for hours: so each is kept
+beside the session that opened it, and ends within a second of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.requests import HTTPConnection
+
+from app.admin.store import AdminStore
+from core.errors import AppError
+from core.live.connection import Connection
+from core.live.websocket import COME_BACK
+from core.signing import Keys
+from core.tasks import end
+
+log = logging.getLogger(__name__)
+
+COOKIE: Final = "onsale_console"
+SESSION_LIFE_S: Final = 12 * 3600
+LOOK_EVERY_S: Final = 1.0
+
+_SESSION = re.compile(r"([a-f0-9]{8})\.(\d{10})\.([\w-]{1,64})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    name: str
+    ends_at_s: int
+
+
+class Sessions:
+    """`secure`: whether the cookie is for https only."""
+
+    def __init__(self, store: AdminStore, keys: Keys, *, secure: bool) -> None:
+        self._store, self._keys, self._secure = store, keys, secure
+        self._logged_out: set[str] = set()
+        self._streams: dict[Connection, Session] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def begin(self) -> str:
+        """The Set-Cookie value of a new session."""
+        return self._set_cookie(self.value(int(time.time()) + SESSION_LIFE_S), SESSION_LIFE_S)
+
+    def value(self, ends_at_s: int) -> str:
+        name, ends = secrets.token_hex(4), str(ends_at_s)
+        return f"{name}.{ends}.{self._keys.mac('console', name, ends)}"
+
+    def of(self, connection: HTTPConnection) -> Session | None:
+        """The caller's, if it lives."""
+        found = _SESSION.fullmatch(connection.cookies.get(COOKIE, ""))
+        if found is None:
+            return None
+        name, ends, mac = found.groups()
+        session = Session(name, int(ends))
+        genuine = self._keys.mac_ok(mac, "console", name, ends)
+        return session if genuine and self._lives(session) else None
+
+    async def log_out(self, session: Session) -> str:
+        """The Set-Cookie value that takes the cookie away; its copies are worth nothing either.
+
+        On other nodes within LOOK_EVERY_S. Safe to repeat. Raises StoreUnavailable: then it lives.
+        """
+        await self._store.log_out(session.name, session.ends_at_s)
+        self._logged_out.add(session.name)
+        self._end_streams()
+        return self._set_cookie("", 0)
+
+    def watch(self, session: Session, stream: Connection) -> None:
+        """`stream` ends with the session. Tell `forget` when it ended before."""
+        self._streams[stream] = session
+
+    def forget(self, stream: Connection) -> None:
+        self._streams.pop(stream, None)
+
+    def start(self) -> None:
+        self._tasks = [asyncio.create_task(self._run())]
+
+    async def stop(self) -> None:
+        """Stopping twice is fine."""
+        await end(*self._tasks)
+        self._tasks.clear()
+
+    async def look(self) -> None:
+        """What other nodes were told, and the end of what has ended. Raises StoreUnavailable."""
+        try:
+            self._logged_out = await self._store.logged_out()
+        finally:
+            self._end_streams()
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.look()
+            except AppError as exc:
+                log.info("sessions not looked at", extra={"why": str(exc)})
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def _lives(self, session: Session) -> bool:
+        return session.name not in self._logged_out and session.ends_at_s > time.time()
+
+    def _end_streams(self) -> None:
+        """The reader comes back, as after any goodbye, and is told why it gets no further."""
+        for stream, session in list(self._streams.items()):
+            if not self._lives(session):
+                stream.close(COME_BACK)
+
+    def _set_cookie(self, value: str, life_s: int) -> str:
+        secure = "; Secure" if self._secure else ""
+        return f"{COOKIE}={value}; Path=/; Max-Age={life_s}; HttpOnly; SameSite=Lax{secure}"
