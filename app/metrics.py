@@ -39,8 +39,7 @@ class RoomCollector(Collector):
         self._room = room
 
     def collect(self) -> Iterator[Metric]:
-        hub = self._room.hub
-        rooms = {event: hub.numbers_of(event, view) for event, view in hub.views().items()}
+        rooms = self._room.hub.all_numbers()
         yield from _gauges(rooms)
         yield self._waits(rooms)
         yield _binds(rooms)

@@ -296,6 +296,9 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         body=Revocation,
     ),
     ("GET", f"{ADMIN}/numbers"): _operator("Queue and seats in numbers", OBJECT),
+    ("GET", f"{ADMIN}/numbers/history"): _operator(
+        "Some numbers of the last 15 minutes", _fields(everyMs=INTEGER, points=LIST)
+    ),
     ("GET", f"{ADMIN}/numbers/stream"): _operator(
         "The numbers each second, as server-sent events", TEXT
     ),

@@ -115,6 +115,12 @@ class Hub:
     async def numbers(self, event_id: str) -> dict[str, Any]:
         return self.numbers_of(event_id, await self.view(event_id))
 
+    def all_numbers(self) -> dict[str, dict[str, Any]]:
+        """Of every event that this node has a copy of, as it is."""
+        return {
+            event_id: self.numbers_of(event_id, view) for event_id, view in self.views().items()
+        }
+
     def numbers_of(self, event_id: str, view: EventView) -> dict[str, Any]:
         """From the node's copy as it is."""
         event = self._events[event_id]

@@ -87,6 +87,9 @@ class Feeds:
         task.add_done_callback(lambda done: self._forget(event_id, done))
         return feed.channel
 
+    def looked_at(self) -> set[str]:
+        return set(self._running)
+
     async def stop(self) -> None:
         """Stopping twice is fine."""
         await end(*(task for _, task in self._running.values()))

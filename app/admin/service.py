@@ -14,6 +14,7 @@ from app.admin.errors import NothingToUndo
 from app.admin.feed import Feeds
 from app.admin.model import named, shown
 from app.admin.operators import Operators
+from app.admin.past import Past
 from app.admin.previews import Previews
 from app.admin.sessions import Sessions
 from app.admin.store import AdminStore, AuditRow
@@ -65,14 +66,17 @@ class Admin:
         self._drains = Drains(waiting_room, self.end_drain)
         self._previews = Previews(waiting_room)
         self._feeds = Feeds(self.numbers)
+        self._past = Past(db, waiting_room.hub.all_numbers, seat_counts, self._feeds.looked_at)
         self.live = live
 
     async def start(self) -> None:
         self.sessions.start()
         self._drains.start()
+        self._past.start()
 
     async def stop(self) -> None:
         await self._feeds.stop()
+        await self._past.stop()
         await self._drains.stop()
         await self.sessions.stop()
 
@@ -189,6 +193,11 @@ class Admin:
     async def numbers_channel(self, event_id: str) -> Channel:
         """The numbers each second, to be joined at once."""
         return await self._feeds.channel(event_id)
+
+    async def numbers_lately(self, event_id: str) -> list[dict[str, int]]:
+        """What the console's charts begin with."""
+        await self._waiting_room.settings(event_id)
+        return await self._past.of(event_id)
 
     async def calls(self, event_id: str, after: int) -> list[dict[str, object]]:
         await self._waiting_room.settings(event_id)

@@ -7,6 +7,7 @@ POST  /admin/events/{id}/admission/preview   any of RoomChange → 200 now and t
 POST  /admin/events/{id}/skip        200; 404, 409 sale_stopped | not_open | cap_reached
 POST  /admin/events/{id}/revoke      200; 404
 GET   /admin/events/{id}/numbers     200
+GET   /admin/events/{id}/numbers/history   200 of the last 15 minutes, one each 5 s
 GET   /admin/events/{id}/numbers/stream   200 server-sent events `numbers`, one a second
 GET   /admin/events/{id}/calls?after=<place>   200
 GET   /admin/events/{id}/log         200 the sale's log, a line of JSON each; 404
@@ -27,6 +28,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from app.admin.model import FanNamed, Nothing, Revocation, RoomChange, shown
+from app.admin.past import EVERY_S
 from app.admin.store import AuditRow
 from core.edge import json_reply, read_body
 from core.errors import BadRequest
@@ -61,6 +63,7 @@ class AdminWeb:
             route(admin, "POST", "skip", self.skip),
             route(admin, "POST", "revoke", self.revoke),
             route(admin, "GET", "numbers", self.numbers),
+            route(admin, "GET", "numbers/history", self.numbers_lately),
             route(admin, "GET", "numbers/stream", self.numbers_stream),
             route(admin, "GET", "calls", self.calls),
             route(admin, "GET", "log", self.log),
@@ -107,6 +110,10 @@ class AdminWeb:
 
     async def numbers(self, _: Request, event_id: str, __: str) -> Response:
         return json_reply(await self._admin.numbers(event_id), headers=NO_STORE)
+
+    async def numbers_lately(self, _: Request, event_id: str, __: str) -> Response:
+        points = await self._admin.numbers_lately(event_id)
+        return json_reply({"everyMs": EVERY_S * 1000, "points": points}, headers=NO_STORE)
 
     async def numbers_stream(self, request: Request, event_id: str, _: str) -> Response:
         """It ends with the session that opened it; the admin token has no end."""

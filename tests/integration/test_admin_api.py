@@ -26,6 +26,7 @@ OPERATOR_PATHS = [
     ("POST", "/admin/events/ev_hall/skip"),
     ("POST", "/admin/events/ev_hall/revoke"),
     ("GET", "/admin/events/ev_hall/numbers"),
+    ("GET", "/admin/events/ev_hall/numbers/history"),
     ("GET", "/admin/events/ev_hall/numbers/stream"),
     ("GET", "/admin/events/ev_hall/calls"),
     ("GET", "/admin/events/ev_hall/audit"),
@@ -150,7 +151,7 @@ async def test_a_blind_change_is_refused(client):
     assert reply.json()["problems"][0]["where"] == "If-Match"
 
 
-@pytest.mark.parametrize("name", ["admission", "numbers", "calls", "audit"])
+@pytest.mark.parametrize("name", ["admission", "numbers", "numbers/history", "calls", "audit"])
 async def test_an_event_that_is_not_there_is_not_found(client, name):
     reply = await client.get(f"/admin/events/ev_nothing/{name}", headers=BEARER)
     assert (reply.status_code, reply.json()["code"]) == (404, "not_found")

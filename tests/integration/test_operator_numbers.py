@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from app.admin.feed import Feeds
+from app.admin.past import Past, worth_noting
 from core.errors import StoreUnavailable
 from tests.live_clients import Pulled
 from tests.operators import BEARER, join, until
@@ -159,3 +160,75 @@ async def test_while_a_store_is_down_the_last_numbers_are_told_with_the_reason(n
             pass
     reader.transport.abort()
     await feeds.stop()
+
+
+# -- the last minutes ------------------------------------------------------------------------------
+
+SHOWN = ("waiting", "active", "calledLastMinute", "perMinute", "sold", "held")
+
+
+async def points_of(boss):
+    return (await boss.get("numbers/history"))["points"]
+
+
+async def test_the_last_minutes_are_there_for_who_comes_later_and_on_any_node(
+    operator, fan, make_sale, node, other_node
+):
+    event_id = await make_sale(mode="on", max_active=0, per_minute=7)
+    await join(fan(), event_id)
+    await node.services.waiting_room.hub.view(event_id)
+    await node.services.admin._past.look()
+    (point,) = await points_of(operator(event_id))
+    assert {name: point[name] for name in SHOWN} == {
+        **dict.fromkeys(SHOWN, 0),
+        "waiting": 1,
+        "perMinute": 7,
+    }
+    assert point["at"] % 5000 == 0
+    assert await other_node.services.admin.numbers_lately(event_id) == [point]
+
+
+async def test_of_two_nodes_the_one_that_saw_more_calls_is_believed(make_sale, db):
+    event_id = await make_sale(mode="on")
+    seen = {"binds": "pace", "waiting": 3, "active": 2, "calledLastMinute": 5, "perMinute": 60}
+    rooms = [{event_id: seen | {"calledLastMinute": calls}} for calls in (5, 9)]
+
+    async def seats(_):
+        return {"sold": 4, "held": 1, "claimed": 2}
+
+    nodes = [Past(db, lambda room=room: room, seats, lambda: {event_id}) for room in rooms]
+    for past in nodes:
+        await past.look()
+    points = await nodes[0].of(event_id)
+    assert max(point["calledLastMinute"] for point in points) == 9
+    assert {(point["sold"], point["held"]) for point in points} == {(4, 3)}
+
+
+async def test_of_the_last_minutes_no_more_than_those_are_kept(make_sale, db, node, operator):
+    event_id = await make_sale(mode="on")
+    await db.execute(
+        "insert into recent_numbers select $1, extract(epoch from now())::bigint / 5 - n,"
+        " n, 0, 0, 0, 0, 0 from generate_series(1, 1000) n",
+        event_id,
+    )
+    points = await points_of(operator(event_id))
+    assert [point["waiting"] for point in points][-1] == 1, "the oldest first"
+    assert 178 <= len(points) <= 180
+    node.services.admin._past._swept_at_s = float("-inf")
+    await node.services.admin._past.look()
+    assert await db.fetchval("select count(*) from recent_numbers") <= 181
+
+
+@pytest.mark.parametrize(
+    ("numbers", "looked_at", "noted"),
+    [
+        ({}, False, False),
+        ({}, True, True),
+        ({"lobby": 1}, False, True),
+        ({"active": 1}, False, True),
+        ({"waiting": 9, "binds": "store_down"}, True, False),
+    ],
+)
+def test_only_what_goes_on_or_is_looked_at_and_is_known_is_noted(numbers, looked_at, noted):
+    calm = {"binds": "empty", "lobby": 0, "waiting": 0, "called": 0, "active": 0}
+    assert worth_noting(calm | numbers, looked_at=looked_at) is noted

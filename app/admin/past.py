@@ -1,0 +1,95 @@
+"""The last minutes of the numbers that the console draws, so that a chart is there at once.
+
+Every node notes, each 5 s, the events that it follows and that something goes on in, or that an
+operator looks at here. The first to note a moment is believed, but for the calls of the last
+minute: a node that just came has not seen all of them, so the highest counts. A moment without a
+note stays a gap: nothing is drawn through an outage.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any, Final
+
+from core.db import Db, load_queries
+from core.errors import AppError
+from core.tasks import end
+
+log = logging.getLogger(__name__)
+
+EVERY_S: Final = 5
+KEPT_S: Final = 15 * 60
+SWEEP_EVERY_S: Final = 60
+SHOWN: Final = ("waiting", "active", "calledLastMinute", "perMinute", "sold", "held")
+GOES_ON: Final = ("lobby", "waiting", "called", "active")
+
+Rooms = Callable[[], Mapping[str, Mapping[str, Any]]]  # event id → numbers, as this node has them
+Seats = Callable[[str], Awaitable[Mapping[str, Any]]]
+
+
+class Past:
+    """`rooms`: those this node follows. `looked_at`: those an operator looks at here."""
+
+    def __init__(
+        self, db: Db, rooms: Rooms, seats: Seats, looked_at: Callable[[], Collection[str]]
+    ) -> None:
+        self._db, self._rooms, self._seats, self._looked_at = db, rooms, seats, looked_at
+        self._sql = load_queries("app.admin")
+        self._swept_at_s = float("-inf")
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def of(self, event_id: str) -> list[dict[str, int]]:
+        """The oldest first: `at` in Unix ms, and SHOWN. At most KEPT_S / EVERY_S of them."""
+        rows = await self._db.fetch(self._sql["recent_numbers"], event_id, EVERY_S, KEPT_S)
+        return [
+            {"at": row["slot"] * EVERY_S * 1000, **dict(zip(SHOWN, row["shown"], strict=True))}
+            for row in rows
+        ]
+
+    def start(self) -> None:
+        self._tasks = [asyncio.create_task(self._run())]
+
+    async def stop(self) -> None:
+        """Stopping twice is fine."""
+        await end(*self._tasks)
+        self._tasks.clear()
+
+    async def look(self) -> None:
+        """Note what is so now. One event's trouble holds up no other. Raises StoreUnavailable."""
+        looked_at, noted = self._looked_at(), []
+        for event_id, queue in self._rooms().items():
+            if not worth_noting(queue, looked_at=event_id in looked_at):
+                continue
+            try:
+                seats = await self._seats(event_id)
+            except AppError as exc:
+                log.info("numbers not noted", extra={"event_id": event_id, "why": str(exc)})
+                continue
+            values = {**queue, "sold": seats["sold"], "held": seats["held"] + seats["claimed"]}
+            noted.append((event_id, *(values[name] for name in SHOWN)))
+        if noted:
+            columns = [list(column) for column in zip(*noted, strict=True)]
+            await self._db.execute(self._sql["recent_numbers_note"], EVERY_S, *columns)
+        await self._sweep()
+
+    async def _sweep(self) -> None:
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._swept_at_s >= SWEEP_EVERY_S:
+            self._swept_at_s = now_s
+            await self._db.execute(self._sql["recent_numbers_forget"], EVERY_S, KEPT_S)
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY_S)
+            try:
+                await self.look()
+            except AppError as exc:
+                log.info("numbers not noted", extra={"why": str(exc)})
+
+
+def worth_noting(queue: Mapping[str, Any], *, looked_at: bool) -> bool:
+    """Numbers that may be old are no truth about now; an event where nothing goes on costs none."""
+    fresh = queue["binds"] != "store_down"
+    return fresh and (looked_at or any(queue[name] for name in GOES_ON))
