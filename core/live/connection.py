@@ -41,12 +41,25 @@ OnClosed = Callable[["Connection"], None]
 OnText = Callable[[str], bool]
 
 
-class Connection(asyncio.Protocol):
+class _Hot(asyncio.Protocol):
+    """What each delivery looks at, side by side in memory: the slots of a base come first.
+
+    With thousands of clients none is still in the processor's cache from the last tick: to fetch
+    one more line of each takes more time than all of Python's own work.
+    """
+
+    __slots__ = ("frame", "out")
+
+    frame: bytes | None
+    out: Wire | None
+
+
+class Connection(_Hot):
     """Base of both kinds. Made by the hub's `adopt`, which gives it its transport."""
 
     __slots__ = (
-        *("bucket", "channel", "frame", "hub", "leaving", "on_closed"),
-        *("out", "position", "transport", "wire"),
+        *("bucket", "channel", "hub", "leaving", "on_closed"),
+        *("position", "transport", "wire"),
     )
     kind: ClassVar[str]
     BEAT: ClassVar[bytes]
@@ -81,12 +94,12 @@ class Connection(asyncio.Protocol):
         finds out that the other end is gone.
         """
         assert self.out is not None
-        assert self.transport is not None
         try:
             sent = self.out.send(data)
         except OSError:
             sent = 0
         if sent < len(data):
+            assert self.transport is not None
             self.transport.write(data[sent:])
 
     def take_frame(self) -> bytes:
