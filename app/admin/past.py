@@ -22,20 +22,27 @@ log = logging.getLogger(__name__)
 EVERY_S: Final = 5
 KEPT_S: Final = 15 * 60
 SWEEP_EVERY_S: Final = 60
-SHOWN: Final = ("waiting", "active", "calledLastMinute", "perMinute", "sold", "held")
+SHOWN: Final = ("waiting", "active", "calledLastMinute", "perMinute", "sold", "held", "refused")
 GOES_ON: Final = ("lobby", "waiting", "called", "active")
 
 Rooms = Callable[[], Mapping[str, Mapping[str, Any]]]  # event id → numbers, as this node has them
 Seats = Callable[[str], Awaitable[Mapping[str, Any]]]
+Refused = Callable[[str], Awaitable[Mapping[str, int]]]  # event id → counts by code, of all nodes
 
 
 class Past:
     """`rooms`: those this node follows. `looked_at`: those an operator looks at here."""
 
     def __init__(
-        self, db: Db, rooms: Rooms, seats: Seats, looked_at: Callable[[], Collection[str]]
+        self,
+        db: Db,
+        rooms: Rooms,
+        seats: Seats,
+        refused: Refused,
+        looked_at: Callable[[], Collection[str]],
     ) -> None:
-        self._db, self._rooms, self._seats, self._looked_at = db, rooms, seats, looked_at
+        self._db, self._looked_at = db, looked_at
+        self._rooms, self._seats, self._refused = rooms, seats, refused
         self._sql = load_queries("app.admin")
         self._swept_at_s = float("-inf")
         self._tasks: list[asyncio.Task[None]] = []
@@ -63,16 +70,21 @@ class Past:
             if not worth_noting(queue, looked_at=event_id in looked_at):
                 continue
             try:
-                seats = await self._seats(event_id)
+                values = {**queue, **await self._beside(event_id)}
             except AppError as exc:
                 log.info("numbers not noted", extra={"event_id": event_id, "why": str(exc)})
                 continue
-            values = {**queue, "sold": seats["sold"], "held": seats["held"] + seats["claimed"]}
             noted.append((event_id, *(values[name] for name in SHOWN)))
         if noted:
             columns = [list(column) for column in zip(*noted, strict=True)]
             await self._db.execute(self._sql["recent_numbers_note"], EVERY_S, *columns)
         await self._sweep()
+
+    async def _beside(self, event_id: str) -> dict[str, int]:
+        """What is not of the queue. Raises StoreUnavailable."""
+        seats, refused = await self._seats(event_id), await self._refused(event_id)
+        held = seats["held"] + seats["claimed"]
+        return {"sold": seats["sold"], "held": held, "refused": sum(refused.values())}
 
     async def _sweep(self) -> None:
         now_s = asyncio.get_running_loop().time()

@@ -48,12 +48,12 @@ order by audit_id desc limit 1;
 -- The numbers of now, of several events; another node may have been first. $1 seconds a slot, then
 -- a list for each column.
 insert into recent_numbers (event_id, slot, waiting, active, called_last_minute, per_minute, sold,
-                            held)
+                            held, refused)
 select n.event_id, floor(extract(epoch from now()) / $1::integer)::bigint, waiting, active, called,
-       pace, sold, held
+       pace, sold, held, refused
 from unnest($2::text[], $3::integer[], $4::integer[], $5::integer[], $6::integer[],
-            $7::integer[], $8::integer[])
-     as n (event_id, waiting, active, called, pace, sold, held)
+            $7::integer[], $8::integer[], $9::bigint[])
+     as n (event_id, waiting, active, called, pace, sold, held, refused)
 join room using (event_id)
 on conflict (event_id, slot) do update
     set called_last_minute = greatest(recent_numbers.called_last_minute,
@@ -61,7 +61,7 @@ on conflict (event_id, slot) do update
 
 -- name: recent_numbers
 -- The oldest first, as the columns stand. $1 event_id, $2 seconds a slot, $3 how far back, in seconds
-select slot, array[waiting, active, called_last_minute, per_minute, sold, held] as shown
+select slot, array[waiting, active, called_last_minute, per_minute, sold, held, refused] as shown
 from recent_numbers
 where event_id = $1 and slot > (extract(epoch from now()) - $3::integer) / $2::integer
 order by slot;

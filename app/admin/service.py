@@ -66,7 +66,10 @@ class Admin:
         self._drains = Drains(waiting_room, self.end_drain)
         self._previews = Previews(waiting_room)
         self._feeds = Feeds(self.numbers)
-        self._past = Past(db, waiting_room.hub.all_numbers, seat_counts, self._feeds.looked_at)
+        self._past = Past(
+            *(db, waiting_room.hub.all_numbers, seat_counts),
+            *(waiting_room.refusals.share, self._feeds.looked_at),
+        )
         self.live = live
 
     async def start(self) -> None:

@@ -16,5 +16,6 @@ create table recent_numbers (
     per_minute         integer not null,
     sold               integer not null,
     held               integer not null, -- held and claimed
+    refused            bigint  not null, -- since the last repair
     primary key (event_id, slot)
 );

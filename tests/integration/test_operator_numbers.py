@@ -164,7 +164,7 @@ async def test_while_a_store_is_down_the_last_numbers_are_told_with_the_reason(n
 
 # -- the last minutes ------------------------------------------------------------------------------
 
-SHOWN = ("waiting", "active", "calledLastMinute", "perMinute", "sold", "held")
+SHOWN = ("waiting", "active", "calledLastMinute", "perMinute", "sold", "held", "refused")
 
 
 async def points_of(boss):
@@ -196,19 +196,22 @@ async def test_of_two_nodes_the_one_that_saw_more_calls_is_believed(make_sale, d
     async def seats(_):
         return {"sold": 4, "held": 1, "claimed": 2}
 
-    nodes = [Past(db, lambda room=room: room, seats, lambda: {event_id}) for room in rooms]
+    async def refused(_):
+        return {"not_called": 6, "too_many": 2}
+
+    nodes = [Past(db, lambda room=room: room, seats, refused, lambda: {event_id}) for room in rooms]
     for past in nodes:
         await past.look()
     points = await nodes[0].of(event_id)
     assert max(point["calledLastMinute"] for point in points) == 9
-    assert {(point["sold"], point["held"]) for point in points} == {(4, 3)}
+    assert {(p["sold"], p["held"], p["refused"]) for p in points} == {(4, 3, 8)}
 
 
 async def test_of_the_last_minutes_no_more_than_those_are_kept(make_sale, db, node, operator):
     event_id = await make_sale(mode="on")
     await db.execute(
         "insert into recent_numbers select $1, extract(epoch from now())::bigint / 5 - n,"
-        " n, 0, 0, 0, 0, 0 from generate_series(1, 1000) n",
+        " n, 0, 0, 0, 0, 0, 0 from generate_series(1, 1000) n",
         event_id,
     )
     points = await points_of(operator(event_id))
