@@ -11,13 +11,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from bench import controls, draw, eta, queue, restart, seats, simulate, storm
+from bench import controls, draw, eta, queue, restart, rounds, seats, simulate, storm
 from bench.benchmark import Benchmark
 from bench.live import command as live
 
 BENCHMARKS: tuple[Benchmark, ...] = (
     *seats.BENCHMARKS,
     *queue.BENCHMARKS,
+    *rounds.BENCHMARKS,
     *storm.BENCHMARKS,
     *live.BENCHMARKS,
     *restart.BENCHMARKS,

@@ -13,12 +13,11 @@ KEYS or ARGV, so a header still tells everything.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from importlib.resources import files
-from typing import Any
+from typing import Any, Protocol
 
 from redis import exceptions as redis_errors
-from redis.asyncio import Redis
 
 from core.errors import Stale, StoreUnavailable
 
@@ -29,6 +28,14 @@ CANNOT_WRITE = (redis_errors.ReadOnlyError, redis_errors.OutOfMemoryError)
 
 _HEADER_LINE = re.compile(r"^-- (KEYS|ARGV)\[(\d+)(\.\.)?\]\s+(\w+)", re.MULTILINE)
 _INCLUDE_LINE = re.compile(r"^-- @include (\w+)$", re.MULTILINE)
+
+
+class RunsScripts(Protocol):
+    """A Redis client, or what stands in for one."""
+
+    def register_script(self, source: str, /) -> Callable[..., Awaitable[Any]]:
+        """The script as a function of `keys` and `args`."""
+        ...
 
 
 class LuaScript:
@@ -45,7 +52,7 @@ class LuaScript:
         self.keys, self.more_keys = self._names("KEYS")
         self.args, self.more_args = self._names("ARGV")
 
-    def bind(self, redis: Redis) -> BoundScript:
+    def bind(self, redis: RunsScripts) -> BoundScript:
         return BoundScript(self, redis)
 
     def _names(self, kind: str) -> tuple[tuple[str, ...], bool]:
@@ -63,7 +70,7 @@ class LuaScript:
 
 
 class BoundScript:
-    def __init__(self, script: LuaScript, redis: Redis) -> None:
+    def __init__(self, script: LuaScript, redis: RunsScripts) -> None:
         self._script = script
         self._evalsha = redis.register_script(script.source)
 

@@ -2,9 +2,11 @@
 
 One loop a node, one round a quarter of a second, for the events that concern this node: those
 with fans here, those somebody asked for here, and those whose queue it looks after. A round polls
-the log once (not once a fan), applies it to the copy, ticks if it is this node's turn, tells
-those fans whose state changed, and reports who is here: at most five commands, however many wait.
-Events without a queue cost nothing; one command a second asks for those that have one.
+the log once (not once a fan) and applies it to the copy; then it ticks if it is this node's turn,
+tells those fans whose state changed, and reports who is here: at most five commands, however many
+wait. Rounds of all events run at once and share round trips (`pipeline.py`): one to look, one to
+act, and one more to announce calls. Events that do not concern this node are let go and cost
+nothing; one command a second asks for those that have a queue.
 
 The tick is safe to run on every node at once: the script decides. Calls go into PostgreSQL before
 they are announced, so when PostgreSQL is down a called fan stays unannounced, nobody new is
@@ -16,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import orjson
@@ -45,7 +47,7 @@ ROUND_S = 0.25
 MUSTER_EVERY_S = 1.0
 WANTED_S = 10.0  # an event that somebody asked for here is followed so long, without fans here
 STEP_IN_MS = 300  # without a tick for so long, a node with fans ticks though another should
-ROUNDS_AT_ONCE = 16  # events
+ROUNDS_AT_ONCE = 250  # events
 ASK_AT_ONCE = 1_000  # fans whose standing one command asks for
 TELL_AT_ONCE = 250  # fans told before others have their turn in the process
 
@@ -54,6 +56,8 @@ class Hub:
     def __init__(self, room: WaitingRoom, nodes: Nodes) -> None:
         self._room, self._nodes = room, nodes
         self._events: dict[str, LocalEvent] = {}
+        self._seen: dict[str, tuple[int, int]] = {}  # generation, version: of those let go
+        self._idle: set[str] = set()  # found so since the last muster
         self._tasks: list[asyncio.Task[None]] = []
         self._mustered_at = float("-inf")
 
@@ -71,8 +75,11 @@ class Hub:
         self._tasks.clear()
 
     def floor(self, event_id: str) -> int:
-        event = self._events.get(event_id)
-        return event.version if event else 0
+        """The highest version of the log that this node has seen."""
+        if event := self._events.get(event_id):
+            return event.version
+        generation, version = self._seen.get(event_id, (0, 0))
+        return version if generation == self._room.generations.known(event_id) else 0
 
     def lost(self, event_id: str, *, behind: bool) -> None:
         """A script answered STALE: the next round adopts or repairs, and starts from a snapshot."""
@@ -167,7 +174,7 @@ class Hub:
         event.board.stands(fan, standing)
         view = await self.view(event_id)
         if fan.sockets:
-            self._tell(event_id, event, view, fan)
+            self._tell_fan(event_id, event, view, fan)
 
     # -- rounds -------------------------------------------------------------------------------
 
@@ -179,23 +186,29 @@ class Hub:
             for begin in range(0, len(due), ROUNDS_AT_ONCE):
                 some = due[begin : begin + ROUNDS_AT_ONCE]
                 await asyncio.gather(*(self._round_guarded(event_id) for event_id in some))
+            self._let_go()
             await asyncio.sleep(ROUND_S)
+
+    def _let_go(self) -> None:
+        """Forget what no longer concerns this node, but how far it has seen the log."""
+        for event_id in [name for name in self._events if not self._concerns_us(name)]:
+            event = self._events.pop(event_id)
+            self._seen[event_id] = self._room.generations.known(event_id), event.version
 
     async def _muster(self) -> None:
         self._mustered_at = _now_s()
         with contextlib.suppress(StoreUnavailable):  # the rounds say so
-            await self._nodes.muster(
-                [name for name, view in self.views().items() if _followed(view)]
-            )
-        for event_id in self._nodes.busy:
-            if self._nodes.prefers_me(event_id):
-                self._event(event_id)
+            followed = {name for name, view in self.views().items() if _followed(view)}
+            await self._nodes.muster(followed, self._idle | self.views().keys() - followed)
+            self._idle.clear()
+        for event_id in self._nodes.watched:
+            self._event(event_id)
 
     def _concerns_us(self, event_id: str) -> bool:
         event = self._events[event_id]
         if event.board.fans or event.returning or _now_s() - event.wanted_at < WANTED_S:
             return True
-        return event_id in self._nodes.busy and self._nodes.prefers_me(event_id)
+        return event_id in self._nodes.watched
 
     async def _round_guarded(self, event_id: str) -> None:
         try:
@@ -203,7 +216,8 @@ class Hub:
         except Stale as exc:
             self.lost(event_id, behind="version" in str(exc))
         except NotFound:
-            self._events.pop(event_id, None)
+            del self._events[event_id]
+            self._idle.add(event_id)
         except StoreUnavailable as exc:
             self._events[event_id].out_of_touch = True
             log.warning("waiting room stands still", extra={"event_id": event_id, "why": str(exc)})
@@ -216,21 +230,18 @@ class Hub:
         async with event.polling:
             view = await self._poll(event_id, event)
         self._room.draws.wake(event_id, view)
+        steps = [self._tell(event_id, event, view)]
         if _work(view) and self._our_turn(event_id, view):
-            await self._tick(event_id, view)
-        await self._tell_drawn(event_id, event, view)
-        await self._tell_news(event_id, event, view)
-        await self._report(event_id, event, view)
-        if event.lapsed:
-            told = len(event.lapsed)
-            await self._room.rooms.lapsed(event_id, event.lapsed[:told])
-            del event.lapsed[:told]
-        if event.ticks:
-            epoch, _ = await self._room.at(event_id)
-            noted = tuple(event.ticks)
-            await self._room.history.note(event_id, epoch.generation, noted)
-            for _ in noted:
-                event.ticks.popleft()
+            steps.append(self._tick(event_id, view))
+        if places := event.to_report(view):
+            steps.append(self._report(event_id, event, view, places))
+        else:
+            event.reported(view, ())
+        if event.lapsed or event.ticks:
+            steps.append(self._keep(event_id, event))
+        for failed in await asyncio.gather(*steps, return_exceptions=True):
+            if isinstance(failed, BaseException):
+                raise failed
 
     def _our_turn(self, event_id: str, view: EventView) -> bool:
         late = view.now_ms - view.state.get("ticked_at_ms", 0) > STEP_IN_MS
@@ -240,22 +251,22 @@ class Hub:
         """Under `event.polling`, so that no older answer is applied over a newer one."""
         epoch, floor = await self._room.at(event_id)
         whole = event.view is None
-        changes = await self._room.store.changes(event_id, epoch, floor, whole=whole)
+        changes = await self._room.together.changes(event_id, epoch, floor, whole=whole)
         event.polled_at, event.out_of_touch = _now_s(), False
         return event.apply(changes)
 
     async def _tick(self, event_id: str, view: EventView) -> None:
         """In a round that turns the page of presence nobody is called; the next makes up for it."""
-        room = self._room
+        room, store = self._room, self._room.together
         epoch, floor = await room.at(event_id)
         if view.now_ms >= view.state.get("page_ends_ms", 0):
-            await room.store.age(event_id, epoch, floor)
+            await store.age(event_id, epoch, floor)
             return
         counts, cap = view.counts, view.room.max_active
         free = cap - counts.calling - counts.called - counts.active
         most = min(CALLS_PER_TICK, view.ranks.present, max(0, free))
         ids = [new_id("ad") for _ in range(most)]
-        calls = await room.store.tick(event_id, epoch, floor, call_ids=ids)
+        calls = await store.tick(event_id, epoch, floor, call_ids=ids)
         if not calls:
             return
         try:
@@ -263,7 +274,11 @@ class Hub:
         except StoreUnavailable as exc:
             log.warning("calling stands still", extra={"event_id": event_id, "why": str(exc)})
             return
-        await room.store.announce(event_id, epoch, floor, [call.subject for call in calls])
+        await store.announce(event_id, epoch, floor, [call.subject for call in calls])
+
+    async def _tell(self, event_id: str, event: LocalEvent, view: EventView) -> None:
+        await self._tell_drawn(event_id, event, view)
+        await self._tell_news(event_id, event, view)
 
     async def _tell_drawn(self, event_id: str, event: LocalEvent, view: EventView) -> None:
         """While places are laid: one question for many fans, and an answer for those laid."""
@@ -297,7 +312,7 @@ class Hub:
             for subject, standing in zip(some, standings, strict=True):
                 if fan := event.board.fans.get(subject):
                     event.board.stands(fan, standing)
-                    self._tell(event_id, event, view, fan)
+                    self._tell_fan(event_id, event, view, fan)
         due = event.board.due(view.ranks, view.now_ms)
         if event.lobby_news(view):
             due += event.gathered()
@@ -310,17 +325,28 @@ class Hub:
     ) -> None:
         for number, fan in enumerate(fans, 1):
             if fan.sockets:
-                self._tell(event_id, event, view, fan)
+                self._tell_fan(event_id, event, view, fan)
             if number % TELL_AT_ONCE == 0:
                 await asyncio.sleep(0)
 
-    async def _report(self, event_id: str, event: LocalEvent, view: EventView) -> None:
+    async def _report(
+        self, event_id: str, event: LocalEvent, view: EventView, places: Collection[int]
+    ) -> None:
         """Who is here: everybody once a page, and at once those whom the ranks don't count."""
-        places = event.to_report(view)
-        if places:
-            epoch, floor = await self._room.at(event_id)
-            await self._room.store.see(event_id, epoch, floor, places)
+        epoch, floor = await self._room.at(event_id)
+        await self._room.together.see(event_id, epoch, floor, places)
         event.reported(view, places)
+
+    async def _keep(self, event_id: str, event: LocalEvent) -> None:
+        """What the log told goes into PostgreSQL."""
+        if lapsed := tuple(event.lapsed):
+            await self._room.rooms.lapsed(event_id, lapsed)
+            del event.lapsed[: len(lapsed)]
+        if noted := tuple(event.ticks):
+            epoch, _ = await self._room.at(event_id)
+            await self._room.history.note(event_id, epoch.generation, noted)
+            for _ in noted:
+                event.ticks.popleft()
 
     async def _bring_back(self, event_id: str, event: LocalEvent) -> None:
         """After a repair: fans connected here get the places back that they had."""
@@ -347,7 +373,7 @@ class Hub:
             event = self._events[event_id] = LocalEvent()
         return event
 
-    def _tell(self, event_id: str, event: LocalEvent, view: EventView, fan: LocalFan) -> None:
+    def _tell_fan(self, event_id: str, event: LocalEvent, view: EventView, fan: LocalFan) -> None:
         """From memory: no store is asked."""
         body = self._room.described_from(view, event_id, fan.subject, fan.standing)
         event.board.shown(fan, body.get("rank", 0), view.now_ms)

@@ -34,6 +34,7 @@ from waiting_room.keys import epoch_key
 from waiting_room.model import CLOSED, Call, Entry, Join, RoomSettings, Standing
 from waiting_room.nodes import Nodes
 from waiting_room.passes import Passes
+from waiting_room.pipeline import ScriptPipeline
 from waiting_room.policy import BOOKED_GRACE_MS, RESTORE_MS
 from waiting_room.recent_waits import RecentWaits
 from waiting_room.refusals import Refusals
@@ -52,7 +53,8 @@ class WaitingRoom:
         self._redis = redis
         self.rooms = Rooms(db)
         self.history = History(db)
-        self.store = QueueStore(redis)
+        self._pipeline = ScriptPipeline(redis)
+        self.store, self.together = QueueStore(redis), QueueStore(self._pipeline)
         self.passes = Passes(keys)
         self.generations = Generations(redis, db, "wr", epoch_key, self._repair)
         self.draws = Draws(self, redis, db, keys)
@@ -84,6 +86,7 @@ class WaitingRoom:
             await joins.stop()
         for looks in self._looks.values():
             await looks.stop()
+        await self._pipeline.stop()
 
     # -- what fans do -------------------------------------------------------------------------
 
@@ -152,7 +155,8 @@ class WaitingRoom:
     async def standings(self, event_id: str, subjects: Sequence[str]) -> list[Standing]:
         """Where fans stand. Who still waits when the room is switched off goes straight in."""
         epoch, floor = await self.at(event_id)
-        found = await self.guarded(event_id, self.store.where(event_id, epoch, floor, subjects))
+        look = self.together.where(event_id, epoch, floor, subjects)
+        found = await self.guarded(event_id, look)
         kinds = {"waiting", "drawing"}
         waiting = [who for who, s in zip(subjects, found, strict=True) if s.kind in kinds]
         if not waiting or not await self.straight_in(event_id):

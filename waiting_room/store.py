@@ -11,11 +11,10 @@ from dataclasses import replace
 from typing import Any, cast
 
 import orjson
-from redis.asyncio import Redis
 
 from core.generations import Epoch
 from core.ids import new_id
-from core.lua import LuaScript
+from core.lua import LuaScript, RunsScripts
 from waiting_room.keys import PAGES, key, revoked_key
 from waiting_room.model import Admission, Call, Counts, Entry, Join, Kind, RoomSettings, Standing
 from waiting_room.policy import KEPT_BEHIND
@@ -58,7 +57,7 @@ class Changes:
 
 
 class QueueStore:
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: RunsScripts) -> None:
         scripts = {name: LuaScript("waiting_room", name) for name in SCRIPTS}
         self._scripts = {name: script.bind(redis) for name, script in scripts.items()}
         self._keys = {name: script.keys for name, script in scripts.items()}

@@ -4,11 +4,16 @@ import asyncio
 
 import pytest
 
+from core.errors import Stale
+from core.generations import Epoch
 from core.signing import Keys
 from tests.live_clients import Pulled
 from waiting_room import keys
-from waiting_room.nodes import LEASE_MS, Nodes
+from waiting_room.model import Join
+from waiting_room.nodes import BUSY_MS, LEASE_MS, Nodes, watchers
+from waiting_room.pipeline import ScriptPipeline
 from waiting_room.service import WaitingRoom
+from waiting_room.store import QueueStore
 
 KEYS = Keys("s" * 32)
 
@@ -33,6 +38,11 @@ async def commands(redis):
     """Scripts that clients ran so far; what a script calls inside counts to the script."""
     info = await redis.info("commandstats")
     return sum(info.get(f"cmdstat_{name}", {}).get("calls", 0) for name in ("eval", "evalsha"))
+
+
+async def reads(redis):
+    """How often the server took something off a socket."""
+    return (await redis.info("stats"))["total_reads_processed"]
 
 
 async def turn_page(redis, event_id):
@@ -67,6 +77,40 @@ async def test_a_round_takes_five_commands_however_many_wait(
     assert told == {"waiting", "called"}
 
 
+async def test_the_rounds_of_all_events_of_a_node_share_their_round_trips(
+    make_node, make_sale, redis, live
+):
+    room, events = make_node(), [await make_sale(mode="on", max_active=0) for _ in range(12)]
+    for event_id in events:
+        await room.join(event_id, "vs_fan")
+        await open_tab(room, live, event_id, "vs_fan")
+        await round_of(room, event_id)
+        await turn_page(redis, event_id)
+        await round_of(room, event_id)  # turns it: the next round reports the fan
+    commands_before, reads_before = await commands(redis), await reads(redis)
+    await asyncio.gather(*(round_of(room, event_id) for event_id in events))
+    asked = await reads(redis) - reads_before - 1  # one was the question itself
+    assert await commands(redis) - commands_before == 3 * len(events), "look, tick, report"
+    assert asked < len(events), "what the rounds ask comes in a few pieces"
+
+
+async def test_of_scripts_that_share_a_round_trip_each_gets_its_own_answer_or_error(
+    make_sale, redis, make_node
+):
+    event_id, room = await make_sale(mode="off"), make_node()
+    epoch, _ = await room.at(event_id)
+    pipeline = ScriptPipeline(redis)
+    store = QueueStore(pipeline)
+    for _ in range(2):
+        joins = (store.join(event_id, epoch, 0, [Join(f"vs_{n}", "ad_x")]) for n in range(3))
+        stale = store.join(event_id, Epoch(9, "ffffffff"), 0, [Join("vs_stale", "ad_x")])
+        *joined, refused = await asyncio.gather(*joins, stale, return_exceptions=True)
+        assert [found.kind for (found,) in joined] == ["admitted"] * 3
+        assert isinstance(refused, Stale)
+        await redis.script_flush()  # a server that started again knows no script
+    await pipeline.stop()
+
+
 async def test_rooms_without_a_queue_cost_one_command_a_second_for_all_of_them(
     make_node, make_sale, redis
 ):
@@ -81,6 +125,61 @@ async def test_rooms_without_a_queue_cost_one_command_a_second_for_all_of_them(
     await room.hub._muster()
     assert not [event_id for event_id in idle if room.hub._concerns_us(event_id)]
     assert await commands(redis) - before == 1
+
+
+async def test_a_room_that_nobody_looks_at_any_more_is_let_go_but_for_how_far_it_was_seen(
+    make_node, make_sale, redis
+):
+    event_id, room = await make_sale(mode="on", max_active=0), make_node()
+    await room.join(event_id, "vs_fan")
+    await room.leave(event_id, "vs_fan")
+    version = (await room.hub.view(event_id)) and room.hub.floor(event_id)
+    assert version > 0
+    room.hub._let_go()
+    assert room.hub.follows(event_id), "it was asked for just now"
+    room.hub._events[event_id].wanted_at -= 3_600
+    room.hub._let_go()
+    assert not room.hub.views()
+    assert room.hub.floor(event_id) == version
+    await redis.hset(keys.key(event_id, "state"), "version", 0)  # as a loss would leave it
+    with pytest.raises(Stale):
+        await room.state(event_id, "vs_fan")
+
+
+async def test_another_node_calls_when_the_preferred_one_is_silent_though_its_lease_lasts(
+    make_node, make_sale, redis
+):
+    """Also a node that has no fans of the event: it is the second in line, and looks."""
+    silent, second, third = nodes = [make_node() for _ in range(3)]
+    for room in (*nodes, *nodes):  # until all know of each other
+        await room.hub._muster()
+    event_id = await make_sale(mode="on", max_active=5)
+    while [silent.hub._nodes.me, second.hub._nodes.me] != watchers(
+        silent.hub._nodes.live, event_id
+    ):
+        event_id = await make_sale(mode="on", max_active=5)
+    await silent.join(event_id, "vs_fan")
+    await round_of(silent, event_id)  # turns the first page
+    await redis.hset(keys.key(event_id, "state"), "ticked_at_ms", 1)  # silent since long ago
+    for room in nodes:
+        await room.hub._muster()
+    assert silent.hub._nodes.me in second.hub._nodes.live
+    assert second.hub._concerns_us(event_id)
+    assert event_id not in third.hub._nodes.watched, "two are enough"
+    await round_of(second, event_id)
+    assert (await silent.where(event_id, "vs_fan")).kind == "called"
+
+
+async def test_a_queue_is_still_known_when_all_nodes_were_away(redis):
+    before, after = Nodes(redis), Nodes(redis)
+    await before.muster(["ev_gig"], now_ms=1_000)
+    await after.muster([], now_ms=1_000 + 1_000 * BUSY_MS)
+    assert after.watched == {"ev_gig"}
+    await after.muster(["ev_gig"], now_ms=1_001 + 1_000 * BUSY_MS)
+    await before.muster([], ["ev_gig"], now_ms=1_002 + 1_000 * BUSY_MS)
+    assert before.busy == {"ev_gig"}, "another node said just now that fans wait"
+    await after.muster([], ["ev_gig"], now_ms=1_001 + 1_001 * BUSY_MS)
+    assert not after.busy, "nobody found anything to do"
 
 
 async def test_a_queue_is_looked_after_by_the_preferred_node_though_its_fans_are_elsewhere(
