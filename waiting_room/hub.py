@@ -104,7 +104,7 @@ class Hub:
     def look_again(self, event_id: str) -> None:
         """The room was changed: whoever asks next is not told from before, and rounds see it."""
         event = self._event(event_id)
-        event.polled_at, event.wanted_at = 0.0, _now_s()
+        event.doubted_at = event.wanted_at = _now_s()
 
     def views(self) -> dict[str, EventView]:
         """The copies this node has now, for metrics."""
@@ -250,9 +250,9 @@ class Hub:
     async def _poll(self, event_id: str, event: LocalEvent) -> EventView:
         """Under `event.polling`, so that no older answer is applied over a newer one."""
         epoch, floor = await self._room.at(event_id)
-        whole = event.view is None
+        whole, asked_at = event.view is None, _now_s()
         changes = await self._room.together.changes(event_id, epoch, floor, whole=whole)
-        event.polled_at, event.out_of_touch = _now_s(), False
+        event.polled_at, event.out_of_touch = asked_at, False
         return event.apply(changes)
 
     async def _tick(self, event_id: str, view: EventView) -> None:

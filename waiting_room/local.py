@@ -36,7 +36,8 @@ class LocalEvent:
     version: int = 0
     board: Board = field(default_factory=Board)
     fresh: deque[tuple[int, int]] = field(default_factory=deque)  # (ms, fresh calls so far)
-    polled_at: float = 0.0
+    polled_at: float = 0.0  # when the answer was asked for that the copy is of
+    doubted_at: float = 0.0  # what was asked for before may be from before a change
     out_of_touch: bool = False  # the last round found a store that does not answer
     wanted_at: float = 0.0  # when a request last asked for it
     given_at: JoinTimes = field(default_factory=JoinTimes)  # when places were given out
@@ -78,9 +79,9 @@ class LocalEvent:
         return view
 
     def younger_than(self, age_s: float) -> EventView | None:
-        """The copy, if it was read so lately."""
+        """The copy, if it was read so lately, and after the last change made here."""
         lately = asyncio.get_running_loop().time() - self.polled_at <= age_s
-        return self.view if lately else None
+        return self.view if lately and self.polled_at > self.doubted_at else None
 
     def _read(self, view: EventView, changes: Changes) -> None:
         for version, name, value in changes.entries:

@@ -111,6 +111,21 @@ async def test_of_scripts_that_share_a_round_trip_each_gets_its_own_answer_or_er
     await pipeline.stop()
 
 
+async def test_a_look_that_was_under_way_when_the_room_was_changed_does_not_count_as_new(
+    make_node, make_sale
+):
+    event_id, room = await make_sale(mode="on"), make_node()
+    await room.hub.view(event_id)
+    event = room.hub._events[event_id]
+    look = asyncio.create_task(room.hub._poll(event_id, event))
+    await asyncio.sleep(0)
+    room.hub.look_again(event_id)
+    await look
+    assert event.younger_than(3_600) is None
+    await room.hub.view(event_id)
+    assert event.younger_than(3_600) is not None
+
+
 async def test_rooms_without_a_queue_cost_one_command_a_second_for_all_of_them(
     make_node, make_sale, redis
 ):
