@@ -30,6 +30,7 @@ from app.pages.language import Languages
 from app.pages.web import Pages
 from app.payments.gateway import SandboxGateway
 from app.routes import Services, every_route, exception_handlers
+from app.sale import Sale
 from config.settings import Settings
 from core import db as postgres
 from core import redis as redis_client
@@ -116,6 +117,7 @@ def _build(
 ) -> Services:
     catalogue, refused = Catalogue(db), Refusals(HTTP_STATUS)
     room, seat_map = WaitingRoom.build(redis, db, keys), SeatMap.build(redis, db)
+    sale = Sale(room, seat_map)
     gateway = SandboxGateway(addresses.gateway_socket)
     checkout = Checkout(db, catalogue, seat_map, room, gateway, keys)
     secure, shops = settings.secure_cookies, Shops(redis, db, room)
@@ -163,7 +165,8 @@ def _build(
         beacon=BeaconAdmin(db, room.draws.rows, admin),
         shops=ShopsWeb(shops),
         shops_admin=ShopsAdmin(db, shops, admin),
-        map=SeatMapWeb(seat_map, Gate(room).stream, live),
+        map=SeatMapWeb(seat_map, Gate(room).stream, live, sale.opened),
+        sale=sale,
         checkout=checkout,
         admin=admin,
         pages=pages,

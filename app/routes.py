@@ -26,6 +26,7 @@ from app.health import Health
 from app.pages.assets import assets
 from app.pages.render import as_page
 from app.pages.web import Pages
+from app.sale import Sale
 from core.edge import on_app_error, on_bug, on_http_error
 from core.errors import AppError
 from core.live.hub import Hub
@@ -76,6 +77,7 @@ class Services:
     shops_admin: ShopsAdmin
     seat_map: SeatMap
     map: SeatMapWeb
+    sale: Sale
     checkout: Checkout
     admin: Admin
     pages: Pages
@@ -90,6 +92,7 @@ class Services:
             self.seat_map,
             self.waiting_room,
             self.stock,
+            self.sale,
             self.checkout,
             self.admin,
         )

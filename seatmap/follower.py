@@ -108,6 +108,11 @@ class Follower:
             self._snapshot = snapshot_of(self._cursor, self._states)
         return self._snapshot
 
+    @property
+    def available(self) -> int:
+        """Seats that can be chosen, in the copy as it is."""
+        return self._states.count(AVAILABLE)
+
     async def counts(self) -> Counts:
         await self._catch_up()
         count = {state: self._states.count(state) for state in b"01234"}

@@ -162,6 +162,10 @@ class SeatMap:
     async def counts(self, event_id: str) -> Counts:
         return await (await self.follower(event_id)).counts()
 
+    def available(self, event_id: str) -> int:
+        """How many seats can be chosen, in the copy of an event that has a follower here."""
+        return self._followers[event_id].available
+
     async def plan(self, event_id: str) -> PlanDocument:
         """Raises NotFound."""
         row = await self._plan_row(event_id)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from core.ids import Subject
+from core.live import sse
+from core.live.connection import Connection
 from core.live.hub import Hub
 from core.live.reply import StreamReply
 from seatmap.delta import Cursor
@@ -15,13 +19,21 @@ from seatmap.service import SeatMap
 
 FOR_EVER = "public, max-age=31536000, immutable"
 A_MOMENT = "public, max-age=1"  # a snapshot is only where a stream begins
+RESET_SPREAD_MS = 1_000
 
-Gate = Callable[[Request, str], Awaitable[object]]  # raises unless the fan is admitted
+# Raises unless the fan is admitted; who it is, None for a stranger where anybody may look.
+Gate = Callable[[Request, str], Awaitable[Subject | None]]
+OnOpened = Callable[[str, Connection, Subject | None], None]  # event id, the stream, its fan
 
 
 class SeatMapWeb:
-    def __init__(self, seat_map: SeatMap, gate: Gate, live: Hub) -> None:
+    """`on_opened` is called with each stream once it is open."""
+
+    def __init__(
+        self, seat_map: SeatMap, gate: Gate, live: Hub, on_opened: OnOpened | None = None
+    ) -> None:
         self._seat_map, self._gate, self._live = seat_map, gate, live
+        self._on_opened = on_opened
 
     def routes(self) -> list[Route]:
         return [
@@ -56,13 +68,34 @@ class SeatMapWeb:
     async def stream(self, request: Request) -> Response:
         """GET /events/{id}/seats/stream → 200 events; 403 without an admission, 404, 503."""
         event_id = request.path_params["event_id"]
-        await self._gate(request, event_id)
+        fan = await self._gate(request, event_id)
         follower = await self._seat_map.follower(event_id)
         # A browser that reconnects says Last-Event-ID, which is later than what `after` was.
         said = request.headers.get("last-event-id") or request.query_params.get("after") or ""
-        after = await follower.position(Cursor.parse(said))
+        at = Cursor.parse(said)
+        after = await follower.position(at)
+        if after is None and at is not None and at.epoch != follower.snapshot().cursor.epoch:
+            return _reset()
         self._seat_map.follow(follower)
-        return StreamReply(self._live, follower.channel, after, follower.left)
+
+        def opened(stream: Connection) -> None:
+            if self._on_opened is not None:
+                self._on_opened(event_id, stream, fan)
+
+        channel, left = follower.channel, follower.left
+        return StreamReply(self._live, channel, after, on_opened=opened, on_closed=left)
+
+
+def _reset() -> Response:
+    """To a client from before a repair that this node knows no way across.
+
+    Not a snapshot down each stream: after a loss all clients of a node come at once, and /seats is
+    packed, and the same for all of them.
+    """
+    retry_ms = random.randint(0, RESET_SPREAD_MS)  # noqa: S311 (no secret)
+    return Response(
+        sse.come_back("reset", retry_ms), headers=sse.HEADERS, media_type=sse.MEDIA_TYPE
+    )
 
 
 def _json(

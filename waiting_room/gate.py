@@ -6,7 +6,7 @@ from starlette.requests import HTTPConnection
 
 from core.errors import NotFound
 from core.ids import EVENT_ID, Subject
-from core.visitor import visitor_of
+from core.visitor import known_visitor, visitor_of
 from waiting_room.service import WaitingRoom
 
 
@@ -22,10 +22,11 @@ class Gate:
         await self._room.require_admission(event_id, subject, pass_of(connection, event_id))
         return subject
 
-    async def stream(self, connection: HTTPConnection, event_id: str) -> None:
-        """For the live map, which is open to everybody while the room is off."""
-        if (await self._room.mode(event_id)) != "off":
-            await self(connection, event_id)
+    async def stream(self, connection: HTTPConnection, event_id: str) -> Subject | None:
+        """For the live map, which is open to everybody while the room is off; None: a stranger."""
+        if (await self._room.mode(event_id)) == "off":
+            return known_visitor(connection)
+        return await self(connection, event_id)
 
 
 def pass_cookie(event_id: str) -> str:

@@ -110,6 +110,12 @@ class Hub:
         """The copies this node has now, for metrics."""
         return {name: event.view for name, event in self._events.items() if event.view}
 
+    def keep(self, event_id: str) -> EventView | None:
+        """The copy as it is; rounds keep it up to date for a while. None: it is to be read yet."""
+        event = self._event(event_id)
+        event.wanted_at = _now_s()
+        return event.view
+
     async def view(self, event_id: str) -> EventView:
         """The node's copy, read now if there is none yet or it is a round old."""
         event = self._event(event_id)

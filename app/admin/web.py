@@ -118,7 +118,7 @@ class AdminWeb:
     async def numbers_stream(self, request: Request, event_id: str, _: str) -> Response:
         """It ends with the session that opened it; the admin token has no end."""
         channel, sessions = await self._admin.numbers_channel(event_id), self._admin.sessions
-        reply = StreamReply(self._admin.live, channel, None, sessions.forget)
+        reply = StreamReply(self._admin.live, channel, None, on_closed=sessions.forget)
         session = sessions.of(request)
         if session is not None:
             sessions.watch(session, reply.connection)

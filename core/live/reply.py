@@ -19,23 +19,32 @@ from core.live.connection import Connection, EventStream, Socket
 from core.live.hub import Hub
 from core.live.under_uvicorn import EXTENSION, WayOut
 
+OnOpened = Callable[[Connection], None]
 OnClosed = Callable[[Connection], None]
 
 
 class StreamReply(Response):
     """200 with the events of `channel` after a position; None: a snapshot first.
 
-    `on_closed` is called once when the client is gone, also when it was gone before it began.
+    `on_opened` is called when the client is a member of the channel. `on_closed` is called once
+    when the client is gone, also when it was gone before it began.
     """
 
     media_type = sse.MEDIA_TYPE
 
     def __init__(
-        self, hub: Hub, channel: Channel, after: int | None, on_closed: OnClosed | None = None
+        self,
+        hub: Hub,
+        channel: Channel,
+        after: int | None,
+        *,
+        on_opened: OnOpened | None = None,
+        on_closed: OnClosed | None = None,
     ) -> None:
         super().__init__(headers=sse.HEADERS)
         del self.headers["content-length"]
         self._hub, self._channel, self._after = hub, channel, after
+        self._on_opened = on_opened
         self.connection = EventStream(hub, on_closed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,6 +69,8 @@ class StreamReply(Response):
 
     def _join(self) -> None:
         self._hub.join(self.connection, self._channel, self._after)
+        if self._on_opened is not None and not self.connection.leaving:
+            self._on_opened(self.connection)
 
 
 async def serve_socket(websocket: WebSocket, connection: Socket) -> None:

@@ -17,8 +17,10 @@ def frame(event: str, data: bytes, event_id: str | None = None) -> bytes:
 
 
 def bye(retry_ms: int) -> bytes:
-    """The last event of a stream: the page comes back after `retry_ms`, here or elsewhere.
+    """The last event of a stream: the page comes back after `retry_ms`, here or elsewhere."""
+    return come_back("bye", retry_ms)
 
-    `retry:` says the same to a client that knows nothing of `bye`.
-    """
-    return b"retry: %d\n" % retry_ms + frame("bye", b'{"retryMs":%d}' % retry_ms)
+
+def come_back(event: str, retry_ms: int) -> bytes:
+    """The last event of a stream; `retry:` says its time to a client that knows nothing of it."""
+    return b"retry: %d\n" % retry_ms + frame(event, b'{"retryMs":%d}' % retry_ms)

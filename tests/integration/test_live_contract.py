@@ -70,7 +70,8 @@ class Site:
         self.came.set()
         await self.go_on.wait()
         said = request.headers.get("last-event-id")
-        return StreamReply(self.hub, self.channel, int(said) if said else None, self.left.append)
+        after = int(said) if said else None
+        return StreamReply(self.hub, self.channel, after, on_closed=self.left.append)
 
     async def socket(self, ws):
         await ws.accept()
