@@ -2,7 +2,7 @@
 import { call } from "./lib/api.js";
 import { $, $$, element, say, toast } from "./lib/page.js";
 import { Backoff, sleep } from "./lib/retry.js";
-import { learn, now, t, timeOfDay, tn } from "./lib/words.js";
+import { learn, now, said, t, timeOfDay, tn } from "./lib/words.js";
 import { Basket } from "./seats/basket.js";
 import { Camera } from "./seats/camera.js";
 import { SeatList } from "./seats/list.js";
@@ -20,7 +20,7 @@ const CLOSE_PX = 14; // a tapped section comes at least so near, seat to seat
 const categories = $$(".legend button").map((button) => ({ id: button.dataset.category, name: button.dataset.name, price: Number(button.dataset.price) }));
 const canvas = $(".stage canvas"), tip = $(".tip");
 let live = { up: false, heardAt: 0 };
-let endsAt = null, told = {}, shownWords = "[]";
+let endsAt = null, shownWords = "[]";
 
 await admitted();
 const plan = await insist(() => call("GET", `/events/${eventId}/plan`, { timeoutMs: 60_000 })).then((document) => new Plan(document, categories));
@@ -30,7 +30,7 @@ const camera = painter.camera = new Camera(plan, canvas, () => { tip.hidden = tr
 const basket = new Basket(eventId, Number(maxTickets), { changed: basketChanged, taken, refused });
 const list = new SeatList($(".list"), { plan, states, painter, categories, currency, toggle });
 const sheet = new Sheet({ basket, plan, categories, currency, eventId, toggle, renewed: admitted });
-const stream = new SeatStream(eventId, states, { changed, whole, sale, live: showLive, refused: admitted });
+const stream = new SeatStream(eventId, states, { changed, whole, sale: tell, live: showLive, refused: admitted });
 begin();
 
 async function begin() {
@@ -50,9 +50,9 @@ async function admitted() {
     if (queue.state === "none") queue = await call("POST", `/events/${eventId}/queue`, { body: {} });
     learn(queue.now);
     if (queue.state !== "admitted") return location.replace(`/e/${eventId}/queue`);
-    if (endsAt === null) setInterval(admitted, Math.min(queue.pollMs || RENEW_MS, RENEW_MS));
+    if (endsAt === null) setInterval(admitted, RENEW_MS); // the pass; all else comes down the stream
     endsAt = queue.endsAt;
-    tell({ message: queue.message, stopped: queue.stopped ? queue.pauseReason : "" });
+    if (!live.up) tell(queue);
   } catch (problem) {
     if (problem.code === "not_open") return location.replace(`/e/${eventId}/queue`);
     if (endsAt !== null) return undefined; // the page goes on; the next time will tell
@@ -176,22 +176,20 @@ async function refused(problem) {
   else toast(problem.message);
 }
 
-function sale(facts) {
-  tell(facts);
-}
-
-// What the stream and the queue say of the sale, together above the map.
-function tell(news) {
-  told = { ...told, ...news };
-  const stopped = t("The organiser has stopped the sale for now.");
+// What the stream says of the sale; the queue's state says it in the same words until there is one.
+// Not that the queue stands still: who is here is past it.
+function tell({ stopped, pauseReason, allGone, message, revokedReason }) {
+  if (revokedReason) return location.replace(`/e/${eventId}/queue`); // it says why
+  const standstill = t("The organiser has stopped the sale for now."), why = said(pauseReason);
   const words = [
-    told.stopped && [stopped, told.stopped === stopped ? t("No seats can be taken or paid for until it goes on.") : told.stopped],
-    told.soldOut && [t("Everything is sold or in baskets."), t("Seats come back when somebody's hold ends: keep watching the map.")],
-    ...[...new Set([told.message, told.notice])].map((word) => word && [t("A word from the organiser"), word]),
+    stopped && [standstill, why === standstill ? t("No seats can be taken or paid for until it goes on.") : why],
+    allGone && [t("Everything is sold or in baskets."), t("Seats come back when somebody's hold ends: keep watching the map.")],
+    message && [t("A word from the organiser"), message],
   ].filter(Boolean);
-  if (JSON.stringify(words) === shownWords) return; // said once, and not again with each look
+  if (JSON.stringify(words) === shownWords) return undefined; // said once, and not again with each look
   shownWords = JSON.stringify(words);
   $(".notices").replaceChildren(...words.map(([head, text]) => element("p", { className: "band" }, element("strong", { textContent: head }), text)));
+  return undefined;
 }
 
 function showLive(up, heardAt) {

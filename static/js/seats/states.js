@@ -11,6 +11,7 @@ export class SeatStates {
     this.version = -1;
   }
 
+  get at() { return { epoch: this.epoch, version: this.version }; }
   get id() { return this.epoch === null ? null : `${this.epoch}:${this.version}`; }
 
   // A whole new picture. Returns whether it was taken: an older one of the same epoch is not.
@@ -23,12 +24,14 @@ export class SeatStates {
     return true;
   }
 
-  // Changes that bring `from` to `to`, as [seat, state, seat, state, …]. Returns the seats that
-  // really changed, or null when this copy is not at least at `from`: read a snapshot then.
-  // Applying them again does no harm: each seat comes with its last state.
-  apply(epoch, from, to, pairs) {
-    if (epoch !== this.epoch || from > this.version) return null;
-    if (to <= this.version) return [];
+  // Changes that lead from one {epoch, version} to another, as [seat, state, seat, state, …].
+  // Returns the seats that really changed, or null when this copy needs a snapshot instead.
+  // Applying them again does no harm: each seat comes with its last state. Over a repair it must
+  // start where this copy is: what that has seen beyond, the repair may have taken back unnamed.
+  apply(from, to, pairs) {
+    if (to.epoch === this.epoch && to.version <= this.version) return [];
+    const repaired = from.epoch !== to.epoch, { version } = this;
+    if (from.epoch !== this.epoch || (repaired ? from.version !== version : from.version > version)) return null;
     const changed = [];
     for (let i = 0; i < pairs.length; i += 2) {
       const seat = pairs[i], state = pairs[i + 1];
@@ -39,7 +42,8 @@ export class SeatStates {
       this.state[seat] = state;
       changed.push(seat);
     }
-    this.version = to;
+    this.epoch = to.epoch;
+    this.version = to.version;
     return changed;
   }
 

@@ -3,7 +3,8 @@
 // The tab that has the lock reads the stream and passes on what it hears; the others listen. A
 // visible tab that hears nothing for a while takes the lock away: the reader was frozen. Every
 // frame says from which version to which it leads, so each tab finds its own gaps, and cures
-// them with a snapshot: subscribe first, read second, apply third.
+// them with a snapshot: subscribe first, read second, apply third. A frame may lead over a repair,
+// from one epoch into the next.
 import { call } from "../lib/api.js";
 import { Backoff, sleep } from "../lib/retry.js";
 
@@ -13,9 +14,9 @@ const SNAPSHOT_TIMEOUT_MS = 30_000;
 
 export class SeatStream {
   #path; #states; #on; #source = null; #channel = null; #reading = false; #stopped = false;
-  #backoff = new Backoff(); #heardAt = 0; #beatAt = Date.now(); #fetching = null; #lock;
+  #backoff = new Backoff(); #heardAt = 0; #beatAt = Date.now(); #fetching = null; #lock; #facts = null;
 
-  // on: {changed(seats), whole(), sale(facts), live(isLive, heardAt), refused(problem)}
+  // on: {changed(seats), whole(), sale(facts), live(isLive, heardAt), refused()}
   constructor(eventId, states, on) {
     this.#path = `/events/${eventId}/seats`;
     this.#lock = `onsale.seats.${eventId}`;
@@ -83,35 +84,43 @@ export class SeatStream {
   #open() {
     if (this.#stopped || !this.#reading) return;
     const source = this.#source = new EventSource(`${this.#path}/stream?after=${encodeURIComponent(this.#states.id)}`);
-    let at = this.#states.version; // what this stream has led us to
-    let epoch = this.#states.epoch;
+    let at = this.#states.at; // what this stream has led us to
     const frame = (kind, build) => source.addEventListener(kind, (event) => {
-      const [, version] = split(event.lastEventId);
-      this.#pass({ kind, ...build(JSON.parse(event.data), event, version) });
+      this.#pass({ kind, ...build(JSON.parse(event.data), event.lastEventId) });
     });
     source.onopen = () => { this.#backoff.reset(); this.#pass({ kind: "live" }); };
     source.onerror = () => this.#lost(source);
-    frame("seats", (pairs, event, version) => {
-      const from = at;
-      epoch = split(event.lastEventId)[0];
-      at = version;
-      return { epoch, from, to: version, pairs };
+    frame("seats", (pairs, id) => {
+      const from = at, colon = id.lastIndexOf(":");
+      at = { epoch: id.slice(0, colon), version: Number(id.slice(colon + 1)) };
+      return { from, to: at, pairs };
     });
-    frame("snapshot", (picture) => { at = picture.version; epoch = picture.epoch; return { picture }; });
-    frame("sale", (facts) => ({ facts }));
-    frame("reset", ({ retryMs }) => { this.#lost(source, retryMs, true); return { retryMs }; });
+    frame("snapshot", (picture) => { at = { epoch: picture.epoch, version: picture.version }; return { picture }; });
+    frame("sale", (facts) => { this.#facts = facts; return { facts }; });
+    frame("reset", ({ retryMs }) => { this.#anew(source, retryMs); return { retryMs }; });
     frame("bye", ({ retryMs }) => { this.#lost(source, retryMs); return { retryMs }; });
   }
 
-  async #lost(source, atLeastMs = 0, whole = false) {
+  async #lost(source, atLeastMs = 0) {
     if (this.#source !== source) return;
+    this.#closed(source);
+    await this.#on.refused();
+    await sleep(this.#backoff.next(atLeastMs));
+    this.#open();
+  }
+
+  // The server was repaired and knows no way from our version to its own.
+  async #anew(source, inMs) {
+    this.#closed(source);
+    await sleep(inMs);
+    await this.snapshot();
+    this.#open();
+  }
+
+  #closed(source) {
     source.close();
     this.#source = null;
     this.#pass({ kind: "lost", heardAt: this.#heardAt });
-    await this.#on.refused();
-    await sleep(this.#backoff.next(atLeastMs));
-    if (whole) await this.snapshot();
-    this.#open();
   }
 
   #pass(message) {
@@ -127,28 +136,23 @@ export class SeatStream {
     if (message.kind === "reset") return this.#reading ? undefined : sleep(message.retryMs).then(() => this.snapshot());
     this.#on.live(true, this.#heardAt);
     if (message.kind === "snapshot" && this.#states.load(message.picture)) this.#on.whole();
-    if (message.kind === "sale") this.#on.sale(message.facts);
+    if (message.facts) this.#on.sale(message.facts);
     if (message.kind === "seats") this.#changes(message);
     return undefined;
   }
 
-  #changes({ epoch, from, to, pairs }) {
-    const changed = this.#states.apply(epoch, from, to, pairs);
+  #changes({ from, to, pairs }) {
+    const changed = this.#states.apply(from, to, pairs);
     if (changed === null) this.snapshot();
     else if (changed.length) this.#on.changed(changed);
   }
 
   #beat() {
     if (this.#reading) {
-      if (this.#source?.readyState === EventSource.OPEN) this.#pass({ kind: "live" });
+      if (this.#source?.readyState === EventSource.OPEN) this.#pass({ kind: "live", facts: this.#facts });
     } else if (!document.hidden && Date.now() - this.#beatAt > SILENT_MS && navigator.locks) {
       this.#beatAt = Date.now();
       this.#lead(true);
     }
   }
-}
-
-function split(id) {
-  const colon = id.lastIndexOf(":");
-  return [id.slice(0, colon), Number(id.slice(colon + 1))];
 }

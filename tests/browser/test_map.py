@@ -1,0 +1,117 @@
+"""An open map in real browsers: what its stream tells, without a reload and without asking."""
+
+from __future__ import annotations
+
+import pytest
+import redis
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+CALL_TIMEOUT_MS = 30_000
+AT_ONCE_MS = 3_000
+
+
+@pytest.fixture
+def shop(fan, server):
+    """Opens the theatre's map as another fan at each call: everybody is let straight in."""
+    event_id = "ev_theatre"
+    calm = {"mode": "auto", "stopped": False, "pauseReason": "", "message": ""}
+    server.change(event_id, **calm)
+
+    def enter() -> Page:
+        page = fan()
+        go(page, event_id)
+        return page
+
+    enter.event_id = event_id
+    yield enter
+    server.change(event_id, **calm | {"mode": "off"})
+
+
+def go(page: Page, event_id: str) -> None:
+    page.goto(f"/e/{event_id}/seats")
+    expect(page.locator("#live")).to_have_text("Live", timeout=CALL_TIMEOUT_MS)
+
+
+def ask_no_more(page: Page) -> None:
+    """From here on the page learns nothing by asking for the queue's state."""
+    page.route("**/events/*/queue", lambda route: route.abort())
+
+
+def test_a_stop_and_words_to_all_are_on_an_open_map_at_once_and_go_again(shop, server):
+    page = shop()
+    ask_no_more(page)
+    notices = page.locator(".notices")
+    expect(notices).to_be_empty()
+    server.change(shop.event_id, stopped=True, message="Doors open at seven.")
+    expect(notices).to_contain_text(
+        "The organiser has stopped the sale for now.", timeout=AT_ONCE_MS
+    )
+    expect(notices).to_contain_text("No seats can be taken or paid for until it goes on.")
+    expect(notices).to_contain_text("Doors open at seven.")
+    server.change(shop.event_id, stopped=False, message="")
+    expect(notices).to_be_empty(timeout=AT_ONCE_MS)
+
+
+def test_a_revoked_fan_is_taken_off_the_map_and_told_why_and_nobody_else(shop, server):
+    revoked, other = shop(), shop()
+    (cookie,) = (c for c in revoked.context.cookies() if c["name"] == "onsale_visitor")
+    subject = cookie["value"].partition(".")[0]
+    body = {"subject": subject, "reason": "Bought by a machine."}
+    server.admin("POST", f"/admin/events/{shop.event_id}/revoke", body)
+    revoked.wait_for_url(f"**/e/{shop.event_id}/queue", timeout=CALL_TIMEOUT_MS)
+    expect(revoked.locator("#problem-text")).to_have_text("Bought by a machine.")
+    server.change(shop.event_id, message="Go on.")
+    expect(other.locator(".notices")).to_contain_text("Go on.", timeout=AT_ONCE_MS)
+
+
+def test_all_tabs_of_a_browser_read_one_stream_and_another_takes_over(shop, server):
+    first = shop()
+    streams: list[str] = []
+    first.context.on(
+        "request", lambda asked: "/seats/stream?" in asked.url and streams.append(asked.url)
+    )
+    second = first.context.new_page()
+    go(second, shop.event_id)
+    server.change(shop.event_id, message="Doors open at seven.")
+    for page in (first, second):
+        expect(page.locator(".notices")).to_contain_text("Doors open", timeout=AT_ONCE_MS)
+    assert streams == [], "the second tab listens to the first one's"
+    first.close()
+    expect(second.locator("#live")).to_have_text("Live", timeout=CALL_TIMEOUT_MS)
+    server.change(shop.event_id, message="Doors are open.")
+    expect(second.locator(".notices")).to_contain_text("Doors are open.", timeout=AT_ONCE_MS)
+    assert len(streams) == 1
+
+
+def test_a_tab_that_comes_later_hears_what_was_said_before(shop, server):
+    first = shop()
+    server.change(shop.event_id, message="Doors open at seven.")
+    expect(first.locator(".notices")).to_contain_text("Doors open at seven.", timeout=AT_ONCE_MS)
+    second = first.context.new_page()
+    second.route(  # the queue's state without the words: they are to come from the other tab
+        "**/events/*/queue",
+        lambda route: route.fulfill(json=route.fetch().json() | {"message": ""}),
+    )
+    go(second, shop.event_id)
+    expect(second.locator(".notices")).to_contain_text("Doors open at seven.")
+
+
+def test_a_map_that_was_live_when_redis_lost_its_data_goes_on_without_reading_it_anew(shop, server):
+    buyer, watcher = shop(), shop()
+    seats = ".list .row button.seat"
+    for page in (buyer, watcher):
+        page.get_by_role("button", name="List").click()
+        page.locator(".sections button", has_text="left").first.click()
+    name = buyer.locator(f"{seats}:enabled").first.get_attribute("aria-label")
+    buyer.get_by_role("button", name=name, exact=True).click()
+    expect(watcher.get_by_role("button", name=f"{name}, taken", exact=True)).to_be_visible()
+    read: list[str] = []
+    watcher.on("request", lambda asked: asked.url.endswith("/seats") and read.append(asked.url))
+    with redis.Redis(unix_socket_path=str(server.data_dir / "run" / "valkey.sock")) as store:
+        store.flushall()
+    freed = watcher.get_by_role("button", name=name, exact=True)
+    expect(freed).to_be_enabled(timeout=CALL_TIMEOUT_MS)
+    expect(watcher.locator("#live")).to_have_text("Live")
+    assert read == []
