@@ -29,6 +29,7 @@ from core.signing import Keys
 from waiting_room.draw.store import SCRIPTS
 from waiting_room.keys import NAMES, key
 from waiting_room.service import WaitingRoom
+from waiting_room.store import SCRIPTS as QUEUE_SCRIPTS
 
 EVENT = "ev_draw"
 FANS = 1_000_000
@@ -70,7 +71,7 @@ async def _measure(redis_url: str, database_url: str, fans: int) -> None:
         await db.execute(ROOM_SQL)
         room = WaitingRoom.build(redis, db, Keys("s" * 32))
         await room.at(EVENT)
-        before = await _memory(redis)
+        before, all_before = await _memory(redis), (await redis.info("memory"))["used_memory"]
         await _fill(redis, fans)
         print(f"lobby: {(await _memory(redis) - before) / fans:.0f} bytes of Valkey a fan")
         await redis.config_set("slowlog-log-slower-than", LOG_SLOWER_THAN_US)
@@ -80,7 +81,7 @@ async def _measure(redis_url: str, database_url: str, fans: int) -> None:
         spent, at_valkey = _cpu_s(), await _valkey_cpu_s(redis)
         opened = time.time()
         await room.change_settings(EVENT, 1, opens_at_ms=int(opened * 1000))
-        await _until_laid(room)
+        await _until_done(room)
         valkey_s = await _valkey_cpu_s(redis) - at_valkey
         print(f"CPU meanwhile: node {_cpu_s() - spent:.1f} s, Valkey {valkey_s:.1f} s")
         await room.stop()
@@ -88,6 +89,8 @@ async def _measure(redis_url: str, database_url: str, fans: int) -> None:
         assert row is not None
         for name, at in row.items():
             print(f"{name:8} {at - opened:8.2f} s after the opening")
+        peak = (await redis.info("memory"))["used_memory_peak"] - all_before
+        print(f"at most, lobby and queue together: {peak / fans:.0f} bytes of Valkey a fan")
         print(f"queue: {(await _memory(redis) - before) / fans:.0f} bytes of Valkey a fan")
         await _print_scripts(redis)
         await db.close()
@@ -100,9 +103,10 @@ async def _fill(redis: Redis, fans: int) -> None:
         await redis.hset(key(EVENT, "lobby"), mapping=lobby)
 
 
-async def _until_laid(room: WaitingRoom) -> None:
+async def _until_done(room: WaitingRoom) -> None:
+    """Until the last place is laid and the lobby cleared away."""
     async with asyncio.timeout(PATIENCE_S):
-        while not (await room.draws.rows.get(EVENT)).laid:  # noqa: ASYNC110 (a row says it)
+        while "drawn" not in (await room.hub.view(EVENT)).state:  # noqa: ASYNC110 (a key says it)
             await asyncio.sleep(0.1)
 
 
@@ -113,13 +117,14 @@ async def _memory(redis: Redis) -> int:
 
 
 async def _print_scripts(redis: Redis) -> None:
-    """The slow log names a script by the SHA-1 of its text."""
-    names = ("tick", "changes", *SCRIPTS)
+    """The slow log names a script by the SHA-1 of its text; other commands by their own names."""
+    names = ("muster", *QUEUE_SCRIPTS, *SCRIPTS)
     shas = {redis.register_script(LuaScript("waiting_room", n).source).sha: n for n in names}
     longest: dict[str, list[int]] = {}
     for entry in await redis.slowlog_get(100_000):
         match = re.match(rb"EVALSHA ([0-9a-f]{40})", entry["command"])
-        name = shas.get(match[1].decode(), "another") if match else "no script"
+        command = entry["command"].split(b" ", 1)[0].decode()
+        name = shas.get(match[1].decode(), "another") if match else command
         longest.setdefault(name, []).append(entry["duration"])
     for name, durations in sorted(longest.items()):
         durations.sort()

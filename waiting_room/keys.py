@@ -21,6 +21,7 @@ NAMES = (
     "refused",
     "log",
     "lobby",
+    "departed",
 )
 
 

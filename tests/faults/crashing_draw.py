@@ -18,7 +18,7 @@ from waiting_room.service import WaitingRoom
 
 POINTS = {
     "closed": (DrawStore, "close", 1),
-    "read": (DrawStore, "entries", 1),
+    "read": (DrawStore, "lines", 1),
     "fixed": (DrawRows, "fix", 1),
     "ordered": (DrawRows, "order", 1),
     "first chunk": (DrawStore, "lay", 1),

@@ -1,7 +1,8 @@
 """Chunks laid in any interleaving with leaves, joins and ticks, by nodes that know old positions.
 
 Whatever comes between, everybody who is still there gets the place that was drawn, nobody is
-called before a lower place that is still to be laid, and the last place is N whoever came late.
+called before a lower place that is still to be laid, and the last place is N whoever came late. A
+fan is being drawn until the place is laid and never again, though the lobby keeps the entry.
 """
 
 import asyncio
@@ -42,6 +43,8 @@ STEPS = st.lists(
         st.tuples(st.just("lay"), st.integers(1, 5)),
         st.tuples(st.just("lay again"), st.integers(1, 5)),
         st.tuples(st.just("tick"), st.integers(1, 3)),
+        st.tuples(st.just("lapse"), st.just(0)),
+        st.tuples(st.just("come back"), FANS),
     ),
     max_size=25,
 )
@@ -57,6 +60,7 @@ class History:
         self.drawn = [fan for fan in order if fan in joins]
         self.subjects = [f"fan{fan}".encode() for fan in self.drawn]
         self.left, self.laid, self.late = set(), 0, 0
+        self.now_ms = OPENS_MS + 1
 
     async def close(self):
         await self.queue.restore(self.event_id, ROOM, 0, [])
@@ -75,11 +79,18 @@ class History:
             await self.queue.leave(*self.at, f"fan{fan}")
             self.left.add(fan)
 
-    async def join(self, fan):
-        found = await self._join(f"late{fan}", OPENS_MS + 1)
+    async def join(self, fan, name="late"):
+        found = await self._join(f"{name}{fan}", self.now_ms)
         if found.new:
             self.late += 1
-            assert found.number == len(self.drawn) + self.late
+            assert (found.kind, found.number) == ("waiting", len(self.drawn) + self.late)
+        return found
+
+    async def come_back(self, fan):
+        """Who is there stands where they stood; who left or lapsed gets a place at the end."""
+        if fan in self.drawn:
+            found = await self.join(fan, "fan")
+            assert not found.new or fan in self.left
 
     async def lay(self, most):
         chunk = self.subjects[self.laid : self.laid + most]
@@ -95,16 +106,33 @@ class History:
 
     async def tick(self, most):
         """What is called would leave the queue: so only that it is never past what is laid."""
+        self.now_ms += 1000
         ids = [f"ad_{n}" for n in range(most)]
-        calls = await self.queue.tick(*self.at, call_ids=ids, now_ms=OPENS_MS + 60_000)
+        calls = await self.queue.tick(*self.at, call_ids=ids, now_ms=self.now_ms)
         places = [call.admission.place for call in calls]
         assert self.laid == len(self.drawn) or all(place <= self.laid for place in places)
         self.left |= {int(c.subject[3:]) for c in calls if c.subject.startswith("fan")}
+        called = [call.subject for call in calls]
+        await self.queue.announce(*self.at, called, now_ms=self.now_ms)
+
+    async def lapse(self, _):
+        self.now_ms += ROOM.accept_ms + 1
+        await self.queue.tick(*self.at, call_ids=[], now_ms=self.now_ms)
+
+    async def check_who_is_being_drawn(self):
+        fans = [f"fan{fan}" for fan in self.drawn]
+        standings = await self.queue.where(*self.at, fans, now_ms=self.now_ms)
+        drawing = [s.kind == "drawing" for s in standings]
+        there = [n >= self.laid and fan not in self.left for n, fan in enumerate(self.drawn)]
+        assert drawing == there
+        for fan, standing in zip(self.drawn, standings, strict=True):
+            if fan in self.left:  # called, gone, or back at the end: never at the place again
+                assert standing.kind != "waiting" or standing.number > len(self.drawn)
 
     async def check(self):
         assert self.laid == len(self.drawn)
         for place, fan in enumerate(self.drawn, 1):
-            [standing] = await self.queue.where(*self.at, [f"fan{fan}"], now_ms=OPENS_MS + 1)
+            [standing] = await self.queue.where(*self.at, [f"fan{fan}"], now_ms=self.now_ms)
             if fan not in self.left:
                 assert (standing.kind, standing.number) == ("waiting", place)
         assert await self.draw.done(*self.at)
@@ -116,6 +144,7 @@ async def history(redis_url, joins, order, steps):
         await history.close()
         for step, number in [*steps, *[("lay", 5)] * 3]:
             await getattr(history, step.replace(" ", "_"))(number)
+            await history.check_who_is_being_drawn()
         await history.check()
 
 

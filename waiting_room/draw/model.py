@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from waiting_room.draw.policy import CHUNK, leaf_hash, root_of
+from waiting_room.draw.policy import CHUNK, Numbers, merkle_root
 from waiting_room.model import Entry
 
 ENTRY_ID_BYTES: Final = 29  # `en_` and 26 of base32, as core.ids makes them
@@ -48,7 +48,7 @@ class StoredList:
     """
 
     lines: list[bytes]
-    places: Sequence[int] | None
+    places: Numbers | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,4 +84,4 @@ def parts_of(lines: Sequence[bytes]) -> list[Sequence[bytes]]:
 
 
 def root_of_part(part: Sequence[bytes]) -> bytes:
-    return root_of([leaf_hash(entry_id) for entry_id in entry_ids(part)])
+    return merkle_root(entry_ids(part))

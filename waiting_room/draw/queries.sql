@@ -74,10 +74,13 @@ union select subject from revocation where event_id = $1;
 -- name: draw_calls
 -- Fans who had their turn, and the highest place that had: what lies below was passed over.
 -- $1 event_id, $2 first, $3 last place of the draw.
--- Who skips the line passes over nobody.
+-- Who skips the line, or goes straight in once the room is off, passes over nobody.
 select coalesce(array_agg(subject), '{}') as subjects,
        coalesce(max(place) filter (where kind <> 'skip'), 0) as frontier
-from call where event_id = $1 and (place between $2 and $3 or kind = 'skip');
+from call
+where event_id = $1
+  and (place between $2 and $3 or kind = 'skip' or kind = 'direct'
+       and called_at >= (select opens_at from room where event_id = $1));
 
 -- name: beacon_name
 -- Only while the list is not fixed. $1 event_id, $2 the round's name, '' for none.

@@ -13,7 +13,7 @@ from core.db import Db, load_queries
 from core.errors import NotFound, Stale
 from core.generations import Epoch
 from waiting_room.draw.model import Draw, Proof, StoredList, entry_ids, parts_of
-from waiting_room.draw.policy import CHUNK, leaf_hash, proof, root_of
+from waiting_room.draw.policy import CHUNK, Numbers, leaf_hash, proof, root_of
 from waiting_room.rooms import Note
 
 WRITE_TIMEOUT_S = 60.0  # of a statement that carries a million entries
@@ -82,9 +82,9 @@ class DrawRows:
             return StoredList(lines=lines, places=None)
         return StoredList(lines=lines, places=_places(b"".join(row["places"] for row in rows)))
 
-    async def order(self, event_id: str, places: Sequence[int]) -> None:
+    async def order(self, event_id: str, places: Numbers) -> None:
         """Store the place of each line; seed and beacon are public from then on."""
-        packed = _packed(places)
+        packed = places.astype(PACKED).tobytes()
         parts = [packed[at : at + 4 * CHUNK] for at in range(0, len(packed), 4 * CHUNK)]
         async with self._db.transaction() as connection:
             await connection.executemany(
@@ -99,11 +99,11 @@ class DrawRows:
 
     # -- what is published --------------------------------------------------------------------
 
-    async def part(self, event_id: str, number: int) -> tuple[list[bytes], Sequence[int]]:
+    async def part(self, event_id: str, number: int) -> tuple[list[bytes], Numbers]:
         """(entry ids, their places if they are known) of one chunk; both empty after the last."""
         row = await self._db.fetchrow(self._sql["draw_chunk_get"], event_id, number)
         if row is None:
-            return [], []
+            return [], _places(b"")
         return entry_ids(row["lines"].split(b"\n")), _places(row["places"] or b"")
 
     async def proof(self, event_id: str, entry_id: str) -> Proof:
@@ -119,7 +119,7 @@ class DrawRows:
             leaf=leaves[at],
             index=index,
             path=proof(leaves, roots, index),
-            place=None if row["places"] is None else _places(row["places"])[at],
+            place=None if row["places"] is None else int(_places(row["places"])[at]),
         )
 
     # -- the beacon ---------------------------------------------------------------------------
@@ -159,10 +159,5 @@ class DrawRows:
         return set(row["subjects"]), row["frontier"]
 
 
-def _packed(places: Sequence[int]) -> bytes:
-    return np.asarray(places, PACKED).tobytes()
-
-
-def _places(packed: bytes) -> Sequence[int]:
-    places: list[int] = np.frombuffer(packed, PACKED).tolist()
-    return places
+def _places(packed: bytes) -> Numbers:
+    return np.frombuffer(packed, PACKED).astype(np.int64)

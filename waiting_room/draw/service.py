@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from redis.asyncio import Redis
@@ -27,15 +27,21 @@ from waiting_room.draw.model import (
     StoredList,
     entry_ids,
     entry_of,
-    line_of,
     parts_of,
     root_of_part,
     subject_of,
 )
-from waiting_room.draw.policy import LAY_CHUNK, order, places_of, sorted_by_parts
+from waiting_room.draw.policy import (
+    LAY_CHUNK,
+    Numbers,
+    drawn_from,
+    order,
+    places_of,
+    sorted_once,
+)
 from waiting_room.draw.receipts import Receipts
 from waiting_room.draw.rows import DrawRows
-from waiting_room.draw.store import LEFT, MAX_SUBJECTS, Closed, DrawStore
+from waiting_room.draw.store import MAX_SUBJECTS, Closed, DrawStore
 
 if TYPE_CHECKING:
     from waiting_room.service import WaitingRoom
@@ -94,7 +100,8 @@ class Draws:
                 raise Stale(f"draw {event_id}: Redis has another version of the list")
             if draw.waits_for_beacon:
                 return
-            await self._lay(event_id, closed, await self._ordered(event_id, draw, listed))
+            drawn = await self._ordered(event_id, draw, listed)
+            await self._lay(event_id, closed, listed.lines, drawn)
             await self.rows.laid(event_id)
             epoch, floor = await self._room.at(event_id)
             await self.store.done(event_id, epoch, floor)
@@ -104,28 +111,30 @@ class Draws:
         if (await self.rows.get(event_id)).root is not None:
             return await self.rows.stored_list(event_id)
         epoch, floor = await self._room.at(event_id)
-        fans = await self.store.entries(event_id, epoch, floor)
-        if len(fans) != closed.entries:
+        unsorted = await self.store.lines(event_id, epoch, floor)
+        lines, roots = await asyncio.to_thread(_listed, unsorted)
+        if len(lines) != closed.entries:
             raise Stale(f"draw {event_id}: the version of the lobby is not the one that closed")
-        lines, roots = await asyncio.to_thread(_listed, fans)
         await self.rows.fix(event_id, epoch, closed.base, lines, roots)
         return StoredList(lines=lines, places=None)
 
-    async def _ordered(self, event_id: str, draw: Draw, listed: StoredList) -> list[bytes]:
-        """The subjects in the order of the draw, which is stored if it was not yet."""
-        places = listed.places
-        if places is None or not draw.ordered:
-            assert draw.root is not None
-            places = await asyncio.to_thread(_drawn, draw.seed, draw.beacon, draw.root, listed)
-            await self.rows.order(event_id, places)
-        return await asyncio.to_thread(_by_place, listed, places)
+    async def _ordered(self, event_id: str, draw: Draw, listed: StoredList) -> Numbers:
+        """Indexes into the list, the first drawn first; the places are stored if they were not."""
+        if listed.places is not None and draw.ordered:
+            return drawn_from(listed.places)
+        assert draw.root is not None
+        drawn = await asyncio.to_thread(_drawn, draw.seed, draw.beacon, draw.root, listed)
+        await self.rows.order(event_id, places_of(drawn))
+        return drawn
 
-    async def _lay(self, event_id: str, closed: Closed, subjects: list[bytes]) -> None:
+    async def _lay(
+        self, event_id: str, closed: Closed, lines: Sequence[bytes], drawn: Numbers
+    ) -> None:
         up_to = closed.drawn_up_to
         while up_to < closed.ends:
             begin = up_to - closed.base
             epoch, floor = await self._room.at(event_id)
-            chunk = subjects[begin : begin + LAY_CHUNK]
+            chunk = [subject_of(lines[at]) for at in drawn[begin : begin + LAY_CHUNK].tolist()]
             reached = await self.store.lay(event_id, epoch, floor, up_to + 1, chunk)
             if reached <= up_to:
                 raise Stale(f"draw {event_id}: the version of the queue went back")
@@ -159,11 +168,12 @@ class Draws:
         gone, frontier = await self.rows.called(event_id, first, last)
         gone |= await self.rows.left_by(event_id)
         passed = max(0, frontier - draw.base)
-        places = stored.places or [passed + 1] * len(stored.lines)  # not drawn: nobody is passed
+        lines = stored.lines
+        if passed and stored.places is not None:
+            lines = [lines[index] for index in drawn_from(stored.places)[passed:]]
         fans = [
-            (subject_of(line), entry_of(line))
-            for line, place in zip(stored.lines, places, strict=True)
-            if place > passed and subject_of(line).decode() not in gone
+            (subject, None if subject.decode() in gone else entry_of(line))
+            for subject, line in zip(map(subject_of, lines), lines, strict=True)
         ]
         for begin in range(0, len(fans), MAX_SUBJECTS):
             await self.store.refill(event_id, fans[begin : begin + MAX_SUBJECTS])
@@ -173,19 +183,11 @@ class Draws:
         await self.rows.left(event_id, subject)
 
 
-def _listed(fans: Mapping[bytes, bytes]) -> tuple[list[bytes], list[bytes]]:
+def _listed(unsorted: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
     """(the lines of the list, sorted; the roots of its parts)."""
-    given = (line_of(subject, entry.removeprefix(LEFT)) for subject, entry in fans.items())
-    lines = sorted_by_parts(given, at=len("en_"))
+    lines = sorted_once(unsorted, at=len("en_"))
     return lines, [root_of_part(part) for part in parts_of(lines)]
 
 
-def _drawn(seed: bytes, beacon: bytes, root: bytes, listed: StoredList) -> list[int]:
-    return places_of(order(seed, beacon, root, entry_ids(listed.lines)))
-
-
-def _by_place(listed: StoredList, places: Sequence[int]) -> list[bytes]:
-    subjects = [b""] * len(places)
-    for line, place in zip(listed.lines, places, strict=True):
-        subjects[place - 1] = subject_of(line)
-    return subjects
+def _drawn(seed: bytes, beacon: bytes, root: bytes, listed: StoredList) -> Numbers:
+    return order(seed, beacon, root, entry_ids(listed.lines))

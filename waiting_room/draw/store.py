@@ -10,13 +10,13 @@ from redis.asyncio import Redis
 
 from core.generations import Epoch
 from core.lua import LuaScript
+from waiting_room.draw.model import line_of
 from waiting_room.keys import key
 from waiting_room.model import Entry
 
 SCRIPTS = tuple(f"draw_{name}" for name in ("close", "entries", "lay", "places", "done", "refill"))
 SCAN_COUNT = 1000
 MAX_SUBJECTS = 2000  # of one script: it must stay below 20 ms
-LEFT = b"-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +45,17 @@ class DrawStore:
         reply = await self._run("close", event_id, epoch=epoch.text, floor=floor, now_ms=now)
         return Closed(*map(int, reply)) if reply else None
 
-    async def entries(self, event_id: str, epoch: Epoch, floor: int) -> dict[bytes, bytes]:
-        """Subject and entry of everybody in the closed lobby; entries of who left are marked."""
-        found: dict[bytes, bytes] = {}
+    async def lines(self, event_id: str, epoch: Epoch, floor: int) -> list[bytes]:
+        """The closed lobby's list, unsorted. Like HSCAN, it may repeat itself."""
+        lines: list[bytes] = []
         cursor = "0"
         while True:
             at = {"epoch": epoch.text, "floor": floor}
             reply = await self._run("entries", event_id, **at, cursor=cursor, count=SCAN_COUNT)
             cursor, flat = reply[0].decode(), reply[1]
-            found.update(zip(flat[::2], flat[1::2], strict=True))  # HSCAN may repeat itself
+            lines += map(line_of, flat[::2], flat[1::2])
             if cursor == "0":
-                return found
+                return lines
 
     async def lay(
         self,
@@ -67,7 +67,8 @@ class DrawStore:
     ) -> int:
         """The place up to which the queue is laid now. Safe to repeat, on any node."""
         at = {"epoch": epoch.text, "floor": floor}
-        return int(await self._run("lay", event_id, **at, first=first, subjects=subjects))
+        together = b" ".join(subjects)
+        return int(await self._run("lay", event_id, **at, first=first, subjects=together))
 
     async def places(
         self, event_id: str, epoch: Epoch, floor: int, subjects: Sequence[str]
@@ -79,11 +80,20 @@ class DrawStore:
         ]
 
     async def done(self, event_id: str, epoch: Epoch, floor: int) -> bool:
-        return bool(await self._run("done", event_id, epoch=epoch.text, floor=floor))
+        """Clear the lobby away. False while places are still to be laid. Safe to repeat."""
+        at, cursor = {"epoch": epoch.text, "floor": floor}, "0"
+        while True:
+            reply = await self._run("done", event_id, **at, cursor=cursor, count=SCAN_COUNT)
+            cursor = reply[0].decode()
+            if cursor == "0":
+                return bool(reply[1])
 
-    async def refill(self, event_id: str, fans: Sequence[tuple[bytes, Entry]]) -> int:
-        """Called by a repair, while the epoch key is absent. How many were put back."""
-        flat = [part for subject, entry in fans for part in (subject, str(entry))]
+    async def refill(self, event_id: str, fans: Sequence[tuple[bytes, Entry | None]]) -> int:
+        """Called by a repair, while the epoch key is absent. How many are to be drawn again.
+
+        An entry is None for a fan who left or had a turn.
+        """
+        flat = [part for subject, entry in fans for part in (subject, str(entry or ""))]
         return int(await self._run("refill", event_id, subjects_and_entries=flat)) if flat else 0
 
     async def _run(self, name: str, event_id: str, **args: Any) -> Any:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import zlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from core.errors import BadRequest, TooMany
 from core.ids import is_id
 from waiting_room.draw import verify_draw
 from waiting_room.draw.model import Draw
-from waiting_room.draw.policy import ALGORITHM, commitment
+from waiting_room.draw.policy import ALGORITHM, Numbers, commitment
 from waiting_room.draw.rows import DrawRows
 from waiting_room.errors import NotDrawn
 from waiting_room.gate import event_id_of
@@ -37,7 +37,7 @@ MAX_LISTS_AT_ONCE = 8  # of one node: a list of a million takes a second of its 
 GZIP = 16 + zlib.MAX_WBITS
 GZIP_LEVEL = 1  # ids are random: more effort saves nothing
 
-Text = Callable[[list[bytes], Sequence[int]], list[bytes]]  # entries, places → what is listed
+Text = Callable[[list[bytes], Numbers], list[bytes]]  # entries, places → what is listed
 
 
 class ProofQuery(Body):
@@ -81,7 +81,7 @@ class DrawWeb:
             request,
             event_id,
             f"{draw.root.hex()}-places",
-            lambda _, places: [b"%d" % (base + place) for place in places],
+            lambda _, places: [b"%d" % place for place in (base + places).tolist()],
         )
 
     async def proof(self, request: Request) -> Response:

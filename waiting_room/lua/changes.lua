@@ -9,7 +9,7 @@
 -- KEYS[7] active     zset: subject -> end, Unix ms
 -- KEYS[8] present    bitmap of places
 -- KEYS[9] log        stream of changes
--- KEYS[10] lobby     hash: those in the lobby, also while they are drawn
+-- KEYS[10] lobby     hash: those in the lobby
 --
 -- ARGV[1] epoch      of the caller
 -- ARGV[2] floor      highest log version the caller has seen, int >= 0
@@ -18,16 +18,18 @@
 -- ARGV[5] whole      1: the caller has no copy of the bitmap yet
 --
 -- Returns: {version, now_ms, settings, state, {waiting, calling, called, active, ended, present,
---   unannounced_since_ms, lobby}, gap, entries, bitmap}. `ended` admissions wait to be swept by a tick. gap
---   is 1 when entries after `floor` were trimmed away. The bitmap is of `version` and '' unless it is
---   needed: for a caller without one, after a gap, and when an entry says that many went away at
---   once. Entries between may be laid over it: they end in what it says.
+--   unannounced_since_ms, lobby}, gap, entries, bitmap}. `ended` admissions wait to be swept by a
+--   tick. `lobby`: those in it, then the places still to be laid. gap is 1 when entries after `floor`
+--   were trimmed away. The bitmap is of `version` and '' unless it is needed: for a caller without
+--   one, after a gap, and when an entry says that many went away at once. Entries between may be laid
+--   over it: they end in what it says.
 --
 -- Why a script: version, numbers, entries and bitmap are of one moment.
 -- Cost: O(limit + log N), with a bitmap O(bytes): a million places are 125 kB.
 
 -- @include guard
 -- @include now
+-- @include lobby
 
 local refused = stale(KEYS[1], ARGV[1], KEYS[3], ARGV[2])
 if refused then
@@ -48,11 +50,12 @@ if ARGV[5] == '1' or gap == 1 or reload_at > floor then
   bitmap = redis.call('GET', KEYS[8]) or ''
 end
 local oldest = redis.call('ZRANGE', KEYS[5], 0, 0, 'WITHSCORES')
+local draw = draw_of(KEYS[3])
 local active = redis.call('ZCOUNT', KEYS[7], '(' .. int(now_ms), '+inf')
 return {
   int(version), int(now_ms), redis.call('HGETALL', KEYS[2]), redis.call('HGETALL', KEYS[3]),
   { redis.call('ZCARD', KEYS[4]), redis.call('ZCARD', KEYS[5]), redis.call('ZCARD', KEYS[6]), active,
     redis.call('ZCARD', KEYS[7]) - active, tonumber(at[3] or '0'), oldest[2] or '0',
-    redis.call('HLEN', KEYS[10]) },
+    draw and draw.ends - draw.up_to or redis.call('HLEN', KEYS[10]) },
   gap, entries, bitmap,
 }

@@ -3,7 +3,7 @@
 --
 -- KEYS[1] epoch_key  string: the epoch of this state
 -- KEYS[2] state      hash: counters
--- KEYS[3] lobby      hash: subject -> entry_id:joined_at_ms, marked with '-' when its fan left since
+-- KEYS[3] lobby      hash: subject -> entry_id:joined_at_ms
 --
 -- ARGV[1] epoch      of the caller
 -- ARGV[2] floor      highest log version the caller has seen, int >= 0

@@ -12,6 +12,7 @@
 -- KEYS[10] seen0     bitmap of places seen lately
 -- KEYS[11] log       stream of changes
 -- KEYS[12] lobby     hash: subject -> entry_id:joined_at_ms
+-- KEYS[13] departed  set: who is to be drawn no more
 --
 -- ARGV[1] epoch      of the caller
 -- ARGV[2] floor      highest log version the caller has seen, int >= 0
@@ -104,7 +105,7 @@ end
 
 -- The fan's entry, or the one that a fan gets while the lobby is open; nil when it is not.
 local function gathers(subject, given)
-  local entry = in_lobby(KEYS[12], subject)
+  local entry = in_lobby(KEYS[12], KEYS[13], subject)
   if entry then
     return { draw and 'drawing' or 'lobby', '0', entry, 0 }
   end
@@ -123,7 +124,7 @@ local function join(subject, call_id, slip_place, entry)
     return standing
   end
   local place = tonumber(redis.call('ZSCORE', KEYS[4], subject) or '0')
-  local back = slip_place or string.find(entry, ':', 1, true) or in_lobby(KEYS[12], subject)
+  local back = slip_place or string.find(entry, ':', 1, true) or in_lobby(KEYS[12], KEYS[13], subject)
   local new = place == 0 and not back -- who comes back after a repair is not new
   if new and room.intake ~= 'open' then
     return { room.intake, '0', '', 0 }
@@ -133,7 +134,7 @@ local function join(subject, call_id, slip_place, entry)
       redis.call('ZREM', KEYS[4], subject)
       set_present(KEYS[9], place, 0, left)
     end
-    leave_lobby(KEYS[3], KEYS[12], subject)
+    leave_lobby(KEYS[3], KEYS[12], KEYS[13], subject)
     return admit(subject, call_id)
   end
   if place > 0 then

@@ -10,6 +10,7 @@
 -- KEYS[8] present    bitmap of places
 -- KEYS[9] log        stream of changes
 -- KEYS[10] lobby     hash: subject -> entry_id:joined_at_ms
+-- KEYS[11] departed  set: who is to be drawn no more
 --
 -- ARGV[1] epoch      of the caller
 -- ARGV[2] floor      highest log version the caller has seen, int >= 0
@@ -42,7 +43,7 @@ end
 redis.call('ZREM', KEYS[6], subject)
 local admission = redis.call('HGET', KEYS[7], subject) or ''
 redis.call('HDEL', KEYS[7], subject)
-local gathered = leave_lobby(KEYS[2], KEYS[10], subject)
+local gathered = leave_lobby(KEYS[2], KEYS[10], KEYS[11], subject)
 if place or gathered or admission ~= '' then
   append(KEYS[9], KEYS[2], 'leave', subject) -- tabs on other nodes are told
 end

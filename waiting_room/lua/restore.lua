@@ -10,6 +10,8 @@
 -- KEYS[8] present    bitmap of places
 -- KEYS[9] seen0      bitmap of places seen lately
 -- KEYS[10] log       stream of changes
+-- KEYS[11] lobby     hash: subject -> entry_id:joined_at_ms
+-- KEYS[12] departed  set: who is to be drawn no more
 --
 -- ARGV[1] now_ms     Unix ms; '' takes Redis' own clock
 -- ARGV[2] ceiling    numbering goes on above it, int >= 0
@@ -20,11 +22,14 @@
 --
 -- Returns: how many places survived.
 --
+-- A list that is fixed is filled in anew from PostgreSQL, by draw_refill.lua. Else the lobby opens
+-- once more, without those who left it since it closed.
+--
 -- Queue and bitmap come from one moment, since Redis keeps or loses the writes of a script
 -- together. Whoever is present in what survived gets the whole grace to come back.
 --
 -- Why a script: the old log goes and the new state comes in one step. The epoch key is absent while
--- it runs, so no other script interferes. Cost: O(bytes + calls log N).
+-- it runs, so no other script interferes. Cost: O(bytes + calls log N + departed).
 
 -- @include now
 
@@ -37,9 +42,17 @@ redis.call('HSET', KEYS[1], 'ceiling', ARGV[2])
 redis.call('DEL', KEYS[10], KEYS[4], KEYS[5], KEYS[6], KEYS[7])
 redis.call('HDEL', KEYS[2], 'tokens', 'tokens_at_ms', 'pace_binds', 'reload_at', 'draw_entries',
   'draw_base', 'drawn_up_to', 'drawn', 'noted_ms', 'noted_place', 'noted_version')
-for name, value in pairs(cjson.decode(ARGV[5])) do
+local draw = cjson.decode(ARGV[5])
+for name, value in pairs(draw) do
   redis.call('HSET', KEYS[2], name, int(value))
 end
+if draw.draw_entries then
+  redis.call('UNLINK', KEYS[11])
+end
+for _, subject in ipairs(redis.call('SMEMBERS', KEYS[12])) do
+  redis.call('HDEL', KEYS[11], subject)
+end
+redis.call('UNLINK', KEYS[12])
 for _, call in ipairs(cjson.decode(ARGV[4])) do
   local subject, admission, ends = call[1], call[2], tonumber(call[3])
   local place = redis.call('ZSCORE', KEYS[3], subject)

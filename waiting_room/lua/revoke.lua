@@ -11,6 +11,7 @@
 -- KEYS[9] log       stream of changes
 -- KEYS[10] revoked   string of this fan: the reason, gone after keep_ms
 -- KEYS[11] lobby     hash: subject -> entry_id:joined_at_ms
+-- KEYS[12] departed  set: who is to be drawn no more
 --
 -- ARGV[1] epoch      of the caller
 -- ARGV[2] floor      highest log version the caller has seen, int >= 0
@@ -41,7 +42,7 @@ if place then
   log_places(KEYS[9], KEYS[2], '-', left)
   ended = 1
 end
-if leave_lobby(KEYS[2], KEYS[11], subject) then
+if leave_lobby(KEYS[2], KEYS[11], KEYS[12], subject) then
   ended = 1
 end
 local turn = redis.call('ZREM', KEYS[4], subject) + redis.call('ZREM', KEYS[5], subject)

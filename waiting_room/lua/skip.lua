@@ -11,6 +11,7 @@
 -- KEYS[9] present   bitmap of places
 -- KEYS[10] log       stream of changes
 -- KEYS[11] lobby     hash: subject -> entry_id:joined_at_ms
+-- KEYS[12] departed  set: who is to be drawn no more
 --
 -- ARGV[1] epoch      of the caller
 -- ARGV[2] floor      highest log version the caller has seen, int >= 0
@@ -70,7 +71,7 @@ if place > 0 then
   set_present(KEYS[9], place, 0, left)
   log_places(KEYS[10], KEYS[3], '-', left)
 end
-leave_lobby(KEYS[3], KEYS[11], subject)
+leave_lobby(KEYS[3], KEYS[11], KEYS[12], subject)
 save_tokens(KEYS[3], earned(KEYS[3], room, now_ms) - FAN, now_ms)
 redis.call('HINCRBY', KEYS[3], 'fresh', 1)
 redis.call('HINCRBY', KEYS[3], 'skipped', 1)

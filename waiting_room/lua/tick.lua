@@ -11,6 +11,7 @@
 -- KEYS[9] present    bitmap of places
 -- KEYS[10] log       stream of changes
 -- KEYS[11] lobby     hash: subject -> entry_id:joined_at_ms
+-- KEYS[12] departed  set: who is to be drawn no more
 --
 -- ARGV[1] epoch      of the caller
 -- ARGV[2] floor      highest log version the caller has seen, int >= 0
@@ -96,6 +97,7 @@ while called < left and looked < LOOK_MAX do
   local subject = redis.call('ZRANGEBYSCORE', KEYS[4], place, place)[1]
   if subject then
     redis.call('ZREM', KEYS[4], subject)
+    leave_lobby(KEYS[3], KEYS[11], KEYS[12], subject)
     called = called + 1
     if kind == 'fresh' then
       tokens, fresh = tokens - FAN, fresh + 1
@@ -114,6 +116,7 @@ local behind = redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', '(' .. int(head - AR
 for i = 1, #behind, 2 do
   if redis.call('GETBIT', KEYS[9], behind[i + 1]) == 0 then
     redis.call('ZREM', KEYS[4], behind[i])
+    leave_lobby(KEYS[3], KEYS[11], KEYS[12], behind[i])
     redis.call('HINCRBY', KEYS[3], 'gone', 1)
     append(KEYS[10], KEYS[3], 'leave', behind[i])
   end

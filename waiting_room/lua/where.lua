@@ -8,7 +8,8 @@
 -- KEYS[6] active     zset: subject -> end of the admission, ms
 -- KEYS[7] admission  hash: subject -> call_id:place:called_at:kind
 -- KEYS[8] lobby      hash: subject -> entry_id:joined_at_ms
--- KEYS[9..] revoked  string of each subject, in order: why an operator ended what the fan had
+-- KEYS[9] departed   set: who is to be drawn no more
+-- KEYS[10..] revoked  string of each subject, in order: why an operator ended what the fan had
 --
 -- ARGV[1] epoch      of the caller
 -- ARGV[2] floor      highest log version the caller has seen, int >= 0
@@ -18,7 +19,7 @@
 -- Returns: for each, in order, {kind, number, admission, revoked} as join.lua does; 'none' when the
 --   fan has nothing here, and only then with the reason.
 --
--- Why a script: one consistent look at five sets, for many fans. Cost: O(S).
+-- Why a script: one consistent look at six sets, for many fans. Cost: O(S).
 
 -- @include guard
 -- @include now
@@ -50,7 +51,7 @@ local function where(subject, revoked_key)
   if place then
     return { 'waiting', int(tonumber(place)), '', '' }
   end
-  local entry = in_lobby(KEYS[8], subject)
+  local entry = in_lobby(KEYS[8], KEYS[9], subject)
   if entry then
     return { gathered, '0', entry, '' }
   end
@@ -59,6 +60,6 @@ end
 
 local reply = {}
 for i = 4, #ARGV do
-  reply[#reply + 1] = where(ARGV[i], KEYS[5 + i])
+  reply[#reply + 1] = where(ARGV[i], KEYS[6 + i])
 end
 return reply

@@ -1,7 +1,8 @@
 -- The lobby: subject -> 'entry_id:joined_at_ms'. It closes once, at the opening; after a repair,
--- when calling goes on. From then on nobody is taken out of it but by the draw: whoever leaves is
--- marked, so that the list stays as it was fixed while a node is still reading it.
-local LEFT = '-'
+-- when calling goes on. From then on it stays as it was fixed until all of it is laid, for a node
+-- may still be reading it, and to take a million fans out one by one costs more than to lay them.
+-- Whoever was laid has a place in the queue, which is asked first. Whoever gave entry or place up,
+-- or was called, is among the *departed*.
 
 -- What was fixed when the lobby closed; nil while it is open.
 local function draw_of(state_key)
@@ -29,22 +30,23 @@ local function close_lobby(state_key, lobby_key, room, now_ms)
   return draw_of(state_key)
 end
 
--- 'entry_id:joined_at_ms' of a fan who is in the lobby and has not left it.
-local function in_lobby(lobby_key, subject)
+-- 'entry_id:joined_at_ms' of a fan who is in the lobby; of one without a place, or else the place
+-- counts.
+local function in_lobby(lobby_key, departed_key, subject)
   local entry = redis.call('HGET', lobby_key, subject)
-  if entry and string.sub(entry, 1, 1) ~= LEFT then
+  if entry and redis.call('SISMEMBER', departed_key, subject) == 0 then
     return entry
   end
   return nil
 end
 
-local function leave_lobby(state_key, lobby_key, subject)
-  local entry = in_lobby(lobby_key, subject)
-  if not entry then
+-- The fan gives up the entry, or the place that came of it. Whether there was one.
+local function leave_lobby(state_key, lobby_key, departed_key, subject)
+  if not in_lobby(lobby_key, departed_key, subject) then
     return false
   end
   if draw_of(state_key) then
-    redis.call('HSET', lobby_key, subject, LEFT .. entry)
+    redis.call('SADD', departed_key, subject)
   else
     redis.call('HDEL', lobby_key, subject)
   end
