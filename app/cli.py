@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 from app import keys, logs
 from app.embedded.errors import EmbeddedError
@@ -59,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     log.add_arguments(commands.add_parser("log", help="the log of a sale, to audit and to replay"))
     fans = commands.add_parser("crowd", help="the gentle crowd of the demo")
     fans.add_argument("--url", required=True)
+    fans.add_argument("--guests", type=Path, required=True, help="a file: who of them may be in")
     return parser
 
 
@@ -141,7 +143,7 @@ def _simulate(args: argparse.Namespace, _: Settings) -> int:
 
 
 def _crowd(args: argparse.Namespace, _: Settings) -> int:
-    crowd.run(args.url)
+    crowd.run(args.url, args.guests)
     return 0
 
 

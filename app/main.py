@@ -6,7 +6,8 @@ application, whose lifespan starts and stops the services.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,7 +38,9 @@ from core import redis as redis_client
 from core.clients import Clients, parse_networks
 from core.db import Db
 from core.edge import HTTP_STATUS
+from core.errors import AppError
 from core.guards import Guards
+from core.ids import Subject
 from core.live.hub import Hub
 from core.migrate import require_schema
 from core.refusals import Refusals
@@ -99,6 +102,16 @@ class Node:
     async def seed_demo(self) -> None:
         """The demo events, once. Before `app` is served: tasks look at events at their start."""
         await demo.seed(self._db, datetime.now(UTC))
+
+    async def send_home(self, event_id: str, fans: Collection[Subject]) -> None:
+        """End what these fans have here. Before `app` is served, so that nobody waits for them.
+
+        Who can't be sent home now (a store is being repaired) goes when their time is over.
+        """
+        for fan in fans:
+            with contextlib.suppress(AppError):
+                await self.services.checkout.holds.give_back(event_id, fan)
+                await self.services.waiting_room.leave(event_id, fan)
 
     async def close(self) -> None:
         await self._db.close()

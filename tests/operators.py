@@ -75,9 +75,9 @@ async def join(client, event_id):
     return await client.post(f"/events/{event_id}/queue", json={})
 
 
-async def until(ask, fits):
+async def until(ask, fits, within_s=20):
     """What `ask` says as soon as it fits."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(within_s):
         while True:
             if fits(said := await ask()):
                 return said

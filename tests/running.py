@@ -35,7 +35,7 @@ class Onsale:
         with self.errors.open("ab") as errors:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "app.cli", "serve", "--no-crowd"),
+                    *(sys.executable, "-m", "app.cli", "serve"),
                     *("--port", str(port), "--workers", str(workers)),
                 ],
                 stdout=subprocess.PIPE,

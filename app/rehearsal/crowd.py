@@ -2,6 +2,7 @@
 
 It fills the arena's queue a little beyond the cap, so that there is a rank to watch and a map that
 moves. Most of its fans hold seats and let them go again: the house is still open in the evening.
+What a crowd still had in the room when its server went is given back by the next (`guests.py`).
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ import asyncio
 import contextlib
 import random
 import signal
+from pathlib import Path
 
 from app.catalogue.demo import CROWD_EVENT
 from app.rehearsal.fan import Diary, Outcome, Sale, Wish, live
+from app.rehearsal.guests import GuestList
 
 MAX_FANS = 90  # at a time: the demo's cap of 60, and a queue of some thirty
 ARRIVALS_PER_S = 1.5
@@ -23,13 +26,16 @@ BUYS_SHARE = 0.06
 NO_SHOW_SHARE = 0.04
 
 
-def run(url: str) -> None:
-    """Returns after MAX_LIFE_S, after MAX_BOOKINGS, or on SIGTERM or SIGINT."""
+def run(url: str, guests: Path) -> None:
+    """Returns after MAX_LIFE_S, after MAX_BOOKINGS, or on SIGTERM or SIGINT.
+
+    `guests`: the file that names those who may be in.
+    """
     with contextlib.suppress(asyncio.CancelledError):
-        asyncio.run(_until_told(url))
+        asyncio.run(_until_told(url, GuestList(guests)))
 
 
-async def _until_told(url: str) -> None:
+async def _until_told(url: str, guests: GuestList) -> None:
     task = asyncio.current_task()
     assert task is not None
     loop = asyncio.get_running_loop()
@@ -37,11 +43,11 @@ async def _until_told(url: str) -> None:
         loop.add_signal_handler(told, task.cancel)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(MAX_LIFE_S):
-            await _arrive(Sale(url, CROWD_EVENT), random.Random())
+            await _arrive(Sale(url, CROWD_EVENT), random.Random(), guests)
 
 
-async def _arrive(sale: Sale, rng: random.Random) -> None:
-    diary, room = Diary(), asyncio.Semaphore(MAX_FANS)
+async def _arrive(sale: Sale, rng: random.Random, guests: GuestList) -> None:
+    diary, room = Diary(guests=guests), asyncio.Semaphore(MAX_FANS)
     async with asyncio.TaskGroup() as fans:
         while diary.outcomes.get(Outcome.BOUGHT, 0) < MAX_BOOKINGS:
             await room.acquire()

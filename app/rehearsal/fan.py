@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 from app.rehearsal.browser import Browser, Refused, Seen
 from app.rehearsal.policy import choose_seats, nothing_may_come_back
@@ -41,6 +41,13 @@ class Wish:
     think_s: float = 0.0
 
 
+class Guests(Protocol):
+    """Hears who has something in the room, and who has given it back."""
+
+    def came(self, subject: str) -> None: ...
+    def went(self, subject: str) -> None: ...
+
+
 @dataclass(slots=True)
 class Diary:
     """What the fans of one rehearsal saw, together."""
@@ -50,6 +57,7 @@ class Diary:
     bookings: dict[str, Sequence[str]] = field(default_factory=dict)  # id → ticket ids
     steady: set[str] = field(default_factory=set)  # subjects whose socket was never cut
     unfinished: list[str] = field(default_factory=list)  # bookings that did not settle
+    guests: Guests | None = None
 
     def note(self, outcome: Outcome) -> None:
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
@@ -82,8 +90,13 @@ async def live(sale: Sale, wish: Wish, diary: Diary, rng: random.Random) -> Outc
         fan = _Fan(sale, browser, wish, diary, rng)
         try:
             outcome = await fan.visit()
-        except Refused:
+        except Refused as refusal:
             outcome = Outcome.REFUSED
+            server_gone = refusal.code == "no_answer"
+        else:
+            server_gone = False
+        if diary.guests is not None and not server_gone:
+            diary.guests.went(browser.subject)
         if browser.steady:
             diary.steady.add(browser.subject)
     diary.note(outcome)
@@ -99,6 +112,8 @@ class _Fan:
 
     async def visit(self) -> Outcome:
         state = await self._browser.call("POST", f"{self._sale.path}/queue", {})
+        if self._diary.guests is not None:
+            self._diary.guests.came(self._browser.subject)
         if state["state"] in {"lobby", "drawing", "waiting"}:
             await self._wait()
             state = {"state": "called"}

@@ -18,8 +18,10 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from app.catalogue.demo import CROWD_EVENT
 from app.embedded.services import EmbeddedServices, Kind
 from app.main import Addresses, Node
+from app.rehearsal import guests
 from app.secrets import secrets_of
 from app.serve import children, node, sockets
 from app.serve.supervisor import Supervisor
@@ -50,7 +52,8 @@ def serve(settings: Settings) -> int:
         def on_ready() -> None:
             _announce(url, link)
             if settings.demo and settings.crowd:
-                stack.enter_context(_child("app.cli", "crowd", "--url", url))
+                crowd = ("crowd", "--url", url, "--guests", str(settings.data_dir / guests.FILE))
+                stack.enter_context(_child("app.cli", *crowd))
 
         return _run(settings, addresses, listeners, on_ready)
 
@@ -116,6 +119,8 @@ async def _prepare(settings: Settings, addresses: Addresses, url: str) -> str:
     try:
         if settings.demo:
             await opened.seed_demo()
+            crowd = guests.left_behind(settings.data_dir / guests.FILE)
+            await opened.send_home(CROWD_EVENT, crowd)
         return await opened.services.admin.make_link(url)
     finally:
         await opened.close()
