@@ -71,7 +71,10 @@ QUEUE_STATE: Schema = {
         "state": {
             "enum": [*("none", "early", "lobby", "drawing"), "waiting", "called", "admitted"]
         },
-        **dict.fromkeys(("now", "opensAt", "perMinute", "pollMs", "place", "rank"), INTEGER),
+        **dict.fromkeys(
+            ("now", "opensAt", "perMinute", "pollMs", "place", "rank", "mark"), INTEGER
+        ),
+        "line": _fields(at=INTEGER, passed=INTEGER, perMinute=INTEGER),
         **{name: {"type": ["integer", "null"]} for name in ("etaLowMs", "etaHighMs")},
         "etaReason": {"enum": [*get_args(Reason), None]},
         **dict.fromkeys(("acceptBy", "endsAt", "inLobby"), INTEGER),

@@ -1,4 +1,4 @@
-"""What the fans of one node were shown, in columns: one look decides whom to tell.
+"""What the fans of one node are shown, in columns: one look decides whom to tell.
 
 A row is a fan who is connected here. The ranks of all of them are counted at once, and so is who
 is told: at fifteen thousand fans a row-by-row look would take a tenth of the process's time.
@@ -6,17 +6,18 @@ is told: at fifteen thousand fans a row-by-row look would take a tenth of the pr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from core.live.connection import Socket
+from waiting_room.line import Line, off
 from waiting_room.model import Standing
-from waiting_room.policy import worth_telling
-from waiting_room.ranks import Places, RankIndex
+from waiting_room.ranks import Places
 
 NOWHERE = Standing("none")
-PLACE, SHOWN_RANK, SHOWN_AT = range(3)
+PLACE, MARK, TOLD_AT = range(3)
 FIRST_ROWS = 16
 
 
@@ -67,9 +68,9 @@ class Board:
         fan.standing = standing
         self._columns[PLACE, fan.row] = fan.place
 
-    def shown(self, fan: LocalFan, rank: int, now_ms: int) -> None:
-        self._columns[SHOWN_RANK, fan.row] = rank
-        self._columns[SHOWN_AT, fan.row] = now_ms
+    def told(self, fan: LocalFan, mark: int, now_ms: int) -> None:
+        self._columns[MARK, fan.row] = mark
+        self._columns[TOLD_AT, fan.row] = now_ms
 
     def places(self) -> Places:
         """Of those who wait."""
@@ -77,9 +78,10 @@ class Board:
         places: Places = column[column > 0]
         return places
 
-    def due(self, ranks: RankIndex, now_ms: int) -> list[LocalFan]:
-        """Whom to tell the rank now, as `worth_telling` says."""
+    def due(self, ranks: Callable[[Places], Places], line: Line, now_ms: int) -> list[LocalFan]:
+        """Those of whose rank the pages are wrong now, if they follow this line."""
         rows = np.flatnonzero(self._columns[PLACE])
-        places, shown, shown_at = self._columns[:, rows]
-        telling = worth_telling(shown, ranks.ranks(places), since_ms=now_ms - shown_at)
-        return [fan for row in rows[telling] if (fan := self._by_row[row]) is not None]
+        places, marks, told_at = self._columns[:, rows]
+        shown, since_ms = line.rank_of(marks, now_ms), now_ms - told_at
+        wrong = off(shown, ranks(places), per_minute=line.per_minute, since_ms=since_ms)
+        return [fan for row in rows[wrong] if (fan := self._by_row[row]) is not None]

@@ -18,23 +18,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, cast
-
-import orjson
 
 from core.errors import NotFound, Stale, StoreUnavailable
 from core.ids import new_id
-from core.live import websocket
 from core.live.connection import Connection, Socket
 from core.tasks import end
 from waiting_room import views
-from waiting_room.board import LocalFan
-from waiting_room.draw.store import MAX_SUBJECTS
 from waiting_room.local import LocalEvent
 from waiting_room.model import Standing
 from waiting_room.nodes import Nodes
 from waiting_room.policy import CALLS_PER_TICK
+from waiting_room.teller import Teller
 from waiting_room.views import EventView
 from waiting_room.waits import JoinTimes
 
@@ -48,13 +44,12 @@ MUSTER_EVERY_S = 1.0
 WANTED_S = 10.0  # an event that somebody asked for here is followed so long, without fans here
 STEP_IN_MS = 300  # without a tick for so long, a node with fans ticks though another should
 ROUNDS_AT_ONCE = 250  # events
-ASK_AT_ONCE = 1_000  # fans whose standing one command asks for
-TELL_AT_ONCE = 250  # fans told before others have their turn in the process
 
 
 class Hub:
     def __init__(self, room: WaitingRoom, nodes: Nodes) -> None:
         self._room, self._nodes = room, nodes
+        self._teller = Teller(room)
         self._events: dict[str, LocalEvent] = {}
         self._seen: dict[str, tuple[int, int]] = {}  # generation, version: of those let go
         self._idle: set[str] = set()  # found so since the last muster
@@ -148,6 +143,8 @@ class Hub:
         fan.sockets.add(socket)
         standing = await self._room.standing(event_id, subject)
         await self.push(event_id, subject, standing)
+        if socket in fan.sockets:
+            self._event(event_id).word.join(socket)
 
     def disconnect(self, event_id: str, subject: str, socket: Connection) -> None:
         """The last socket of a fan leaves the grace behind. Safe to repeat."""
@@ -156,6 +153,7 @@ class Hub:
         if event is None or fan is None:
             return
         fan.sockets.discard(cast("Socket", socket))
+        event.word.leave(socket)
         if not fan.sockets:
             event.board.remove(fan)
             if fan.place:
@@ -180,7 +178,7 @@ class Hub:
         event.board.stands(fan, standing)
         view = await self.view(event_id)
         if fan.sockets:
-            self._tell_fan(event_id, event, view, fan)
+            self._teller.tell(event_id, event, view, fan)
 
     # -- rounds -------------------------------------------------------------------------------
 
@@ -236,7 +234,7 @@ class Hub:
         async with event.polling:
             view = await self._poll(event_id, event)
         self._room.draws.wake(event_id, view)
-        steps = [self._tell(event_id, event, view)]
+        steps = [self._teller.tell_news(event_id, event, view)]
         if _work(view) and self._our_turn(event_id, view):
             steps.append(self._tick(event_id, view))
         if places := event.to_report(view):
@@ -282,59 +280,6 @@ class Hub:
             return
         await store.announce(event_id, epoch, floor, [call.subject for call in calls])
 
-    async def _tell(self, event_id: str, event: LocalEvent, view: EventView) -> None:
-        await self._tell_drawn(event_id, event, view)
-        await self._tell_news(event_id, event, view)
-
-    async def _tell_drawn(self, event_id: str, event: LocalEvent, view: EventView) -> None:
-        """While places are laid: one question for many fans, and an answer for those laid."""
-        asked = event.ask_for(view, MAX_SUBJECTS)
-        if not asked:
-            return
-        epoch, floor = await self._room.at(event_id)
-        places = await self._room.draws.store.places(event_id, epoch, floor, asked)
-        told = []
-        for subject, place in zip(asked, places, strict=True):
-            fan = event.board.fans.get(subject)
-            if fan is not None and place and fan.standing.entry is not None:
-                event.board.stands(fan, Standing("waiting", place))
-                told.append(fan)
-        await self._tell_all(event_id, event, view, told)
-
-    async def _tell_news(self, event_id: str, event: LocalEvent, view: EventView) -> None:
-        """Ask Redis only about fans who moved, all at once; the rest is told from memory."""
-        if event.all_moved:
-            event.moved.update(event.board.fans)
-            event.all_moved = False
-        everybody, event.terms = view.terms != event.terms, view.terms
-        if everybody and view.room.mode == "off" and not view.room.stopped:
-            waiting = (f for f in event.board.fans.values() if f.place or f.standing.entry)
-            event.moved.update(fan.subject for fan in waiting)
-        moved = list(event.moved)
-        for begin in range(0, len(moved), ASK_AT_ONCE):
-            some = moved[begin : begin + ASK_AT_ONCE]
-            standings = await self._room.standings(event_id, some)
-            event.moved.difference_update(some)
-            for subject, standing in zip(some, standings, strict=True):
-                if fan := event.board.fans.get(subject):
-                    event.board.stands(fan, standing)
-                    self._tell_fan(event_id, event, view, fan)
-        due = event.board.due(view.ranks, view.now_ms)
-        if event.lobby_news(view):
-            due += event.gathered()
-        await self._tell_all(
-            event_id, event, view, [*event.board.fans.values()] if everybody else due
-        )
-
-    async def _tell_all(
-        self, event_id: str, event: LocalEvent, view: EventView, fans: Sequence[LocalFan]
-    ) -> None:
-        for number, fan in enumerate(fans, 1):
-            if fan.sockets:
-                self._tell_fan(event_id, event, view, fan)
-            if number % TELL_AT_ONCE == 0:
-                await asyncio.sleep(0)
-
     async def _report(
         self, event_id: str, event: LocalEvent, view: EventView, places: Collection[int]
     ) -> None:
@@ -378,14 +323,6 @@ class Hub:
         if event is None:
             event = self._events[event_id] = LocalEvent()
         return event
-
-    def _tell_fan(self, event_id: str, event: LocalEvent, view: EventView, fan: LocalFan) -> None:
-        """From memory: no store is asked."""
-        body = self._room.described_from(view, event_id, fan.subject, fan.standing)
-        event.board.shown(fan, body.get("rank", 0), view.now_ms)
-        frame = websocket.text(orjson.dumps(body))
-        for socket in fan.sockets:
-            socket.send(frame)
 
 
 def _work(view: EventView) -> bool:

@@ -16,18 +16,43 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from core.live.channel import Channel
+from core.live.connection import Connection
 from waiting_room.board import Board, LocalFan
 from waiting_room.forecast.outlook import Forecaster
-from waiting_room.policy import worth_telling
+from waiting_room.line import REDRAW_SHARE, Line, Speed, off
 from waiting_room.ranks import places_of
 from waiting_room.store import Changes
-from waiting_room.views import EventView, look_ahead
+from waiting_room.views import EventView, binds, look_ahead
 from waiting_room.waits import JoinTimes
 
 STUCK_MS = 1_000  # a call that is not announced by then: PostgreSQL does not take it
 LOBBY_TOLD_EVERY_MS = 5_000  # at most: how many fans are in the lobby
 TICKS_KEPT = 10_000  # while PostgreSQL is down; calling stands still then, so they are few
 RECENT_MS = 60_000  # how far back `called_lately` looks
+
+
+class WordToAll:
+    """What is the same for everybody who is connected here: one frame for all of them.
+
+    Each says all of it, so a late member needs only the last.
+    """
+
+    def __init__(self) -> None:
+        self._last = b""
+        self._channel = Channel(1, snapshot=lambda: self._last)
+
+    def say(self, frame: bytes) -> None:
+        self._last = frame
+        self._channel.publish(self._channel.head + 1, frame)
+
+    def join(self, socket: Connection) -> None:
+        """A client that has been told its whole state."""
+        socket.hub.join(socket, self._channel, self._channel.head)
+
+    def leave(self, socket: Connection) -> None:
+        """Safe to repeat."""
+        self._channel.leave(socket)
 
 
 @dataclass(slots=True, eq=False)
@@ -49,7 +74,10 @@ class LocalEvent:
     ticks: deque[tuple[int, str]] = field(  # (version, note), not in PostgreSQL yet
         default_factory=lambda: deque(maxlen=TICKS_KEPT)
     )
+    word: WordToAll = field(default_factory=WordToAll)
     terms: tuple[object, ...] = ()  # as last told to everybody
+    phase: tuple[object, ...] = ()  # in which each was told where they stand
+    speed: Speed = field(default_factory=Speed)
     page: int = 0  # the last one that this node reported its fans for
     arrived: set[int] = field(default_factory=set)  # places seen since the last look at them
     seen: set[int] = field(default_factory=set)  # places seen since the last report of a page
@@ -71,6 +99,9 @@ class LocalEvent:
         self.all_moved = self.all_moved or changes.gap
         self.version = changes.version
         self.given_at.note(view.state.get("last_place", 0), view.now_ms)
+        self.speed.note(view.now_ms, view.passed)
+        if self.view is None or not self.board.fans:  # nobody follows the line that there is
+            self.draw_line(view)
         self.fresh.append((view.now_ms, view.state.get("fresh", 0)))
         while self.fresh[0][0] < view.now_ms - RECENT_MS:
             self.fresh.popleft()
@@ -135,10 +166,30 @@ class LocalEvent:
         since_ms = view.now_ms - shown_at_ms
         if not view.lobby_open or since_ms < LOBBY_TOLD_EVERY_MS:
             return False
-        if not worth_telling(shown, view.counts.lobby, since_ms=since_ms):
+        if not off(shown, view.counts.lobby, per_minute=0, since_ms=since_ms):
             return False
         self.lobby_shown = view.counts.lobby, view.now_ms
         return True
+
+    def news(self, view: EventView) -> tuple[bool, list[LocalFan]]:
+        """(whether all are told the line anew, who is told a mark): after it no page is wrong.
+
+        The line is drawn anew at once, and whoever is told needs the new one.
+        """
+        changed, self.terms = view.terms != self.terms, view.terms
+        if changed:
+            self.speed.forget()
+        lobby = self.lobby_news(view)
+        due = self.board.due(view.ranks_of, view.line, view.now_ms)
+        many = len(due) > REDRAW_SHARE * len(self.board.places())
+        if not (changed or lobby or many or view.line.old(view.now_ms)):
+            return False, due
+        self.draw_line(view)
+        return True, self.board.due(view.ranks_of, view.line, view.now_ms)
+
+    def draw_line(self, view: EventView) -> None:
+        per_minute = self.speed.per_minute(binds(view), view.room.per_minute)
+        view.line = Line(view.now_ms, view.passed, per_minute)
 
     @property
     def called_lately(self) -> int:
@@ -148,7 +199,9 @@ class LocalEvent:
     def lost(self) -> None:
         """Redis' state is another now: begin with a snapshot, bring the fans here back."""
         self.version, self.view, self.returning, self.page = 0, None, True, 0
+        self.terms = ()  # whoever is here is told, and follows the next line
         self.fresh.clear()
+        self.speed.forget()
         self.forecaster = Forecaster()
         self.ticks.clear()
         self.undrawn.clear()

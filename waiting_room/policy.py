@@ -14,7 +14,7 @@ anything is saved (BURST_MS), or the next minute would see more calls than the p
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from waiting_room.model import Counts, RoomSettings
 
@@ -32,9 +32,6 @@ KEPT_BEHIND = 2_000  # an away fan whom the head has passed by more places than 
 REPLACEMENTS_PER_FRESH = 2
 RESTORE_MS = 30_000  # calling stands still so long after a repair, for fans to come back
 BOOKED_GRACE_MS = 5 * 60_000  # an admission outlives its booking by so much
-TELL_SHARE = 0.01  # a fan is told when what is shown is off by this share
-TELL_EVERY_MS = 60_000  # and in any case so often
-TELL_AT_MOST_EVERY_MS = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,14 +137,3 @@ def is_drained(room: RoomSettings, counts: Counts, *, now_ms: int) -> bool:
     """
     left = counts.lobby + counts.present + counts.calling + counts.called + counts.active
     return room.intake == "draining" and left == 0 and now_ms >= room.resume_at_ms
-
-
-def worth_telling(shown: Any, rank: Any, *, since_ms: Any) -> Any:
-    """Whether a fan who was shown `shown` that long ago is told the rank now.
-
-    Numbers, or columns of them: a node asks once for all its fans.
-    """
-    change = abs(rank - shown)
-    share = (change >= shown * TELL_SHARE) | (change >= rank * TELL_SHARE)
-    news = (change >= 1) & share & (since_ms >= TELL_AT_MOST_EVERY_MS)
-    return news | (since_ms >= TELL_EVERY_MS)

@@ -250,9 +250,7 @@ class WaitingRoom:
         return (await self.hub.view(event_id)).room
 
     async def straight_in(self, event_id: str) -> bool:
-        """Whether who waits need not wait any more: the room is off, and the sale not stopped."""
-        room = (await self.hub.view(event_id)).room
-        return room.mode == "off" and not room.stopped
+        return (await self.hub.view(event_id)).straight_in
 
     async def change_settings(
         self,

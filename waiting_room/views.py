@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from waiting_room.forecast.curve import Rules
 from waiting_room.forecast.outlook import Forecaster, Outlook, Standstill
 from waiting_room.forecast.recent import Reading
+from waiting_room.line import Line
 from waiting_room.model import Counts, RoomSettings, Standing
 from waiting_room.passes import Passes
 from waiting_room.policy import REPLACEMENTS_PER_FRESH, Binding, binding
-from waiting_room.ranks import RankIndex
+from waiting_room.ranks import Places, RankIndex
 
 POLL_MS = 3_000
 LOBBY_POLL_MS = 10_000
@@ -30,6 +33,7 @@ class EventView:
     postgres_down: bool = False
     outlook: Outlook = field(default_factory=Outlook)
     all_gone: bool = False  # nothing can be chosen: sold or in baskets
+    line: Line = field(default_factory=Line)  # as last told to those who wait
 
     @property
     def paused(self) -> bool:
@@ -81,16 +85,36 @@ class EventView:
         later = place > self.state.get("drawn_up_to", 0)
         return self.ranks.rank(place) + (self.undrawn if later else 0)
 
+    def ranks_of(self, places: Places) -> Places:
+        """The rank of each, as `rank` gives it."""
+        later = places > self.state.get("drawn_up_to", 0)
+        return self.ranks.ranks(places) + np.where(later, self.undrawn, 0)
+
+    @property
+    def passed(self) -> int:
+        """Fans called from the queue so far: each of them let all ranks behind fall by one."""
+        return self.state.get("fresh", 0) + self.state.get("replaced", 0)
+
     @property
     def terms(self) -> tuple[object, ...]:
-        """What concerns everybody: when it changes, all fans are told at once."""
+        """What is the same for everybody: when it changes, all are told at once, by one frame."""
         room = self.room
-        opened = self.now_ms >= room.opens_at_ms
         return (
-            *(room.mode, room.per_minute, room.max_active, room.opens_at_ms, opened),
+            *(room.mode, room.per_minute, room.max_active, room.opens_at_ms),
             *(self.paused, self.pause_reason, room.stopped, room.message, room.intake),
-            *(self.all_gone, self.lobby_open, "draw_entries" in self.state),
+            self.all_gone,
         )
+
+    @property
+    def phase(self) -> tuple[object, ...]:
+        """What decides how a fan's own standing is told: when it changes, each fan is told it."""
+        opened = self.now_ms >= self.room.opens_at_ms
+        return self.straight_in, opened, self.lobby_open, "draw_entries" in self.state
+
+    @property
+    def straight_in(self) -> bool:
+        """Whether who waits need not wait any more: the room is off, and the sale not stopped."""
+        return self.room.mode == "off" and not self.room.stopped
 
 
 def queue_state(
@@ -102,20 +126,7 @@ def queue_state(
     generation: int,
 ) -> dict[str, Any]:
     room = view.room
-    body: dict[str, Any] = {
-        "state": standing.kind,
-        "now": view.now_ms,
-        "mode": room.mode,
-        "opensAt": room.opens_at_ms,
-        "perMinute": room.per_minute,
-        "paused": view.paused,
-        "pauseReason": view.pause_reason,
-        "stopped": room.stopped,
-        "message": room.message,
-        "intake": room.intake,
-        "allGone": view.all_gone,
-        "pollMs": POLL_MS,
-    }
+    body: dict[str, Any] = {"state": standing.kind, **_for_all(view), "pollMs": POLL_MS}
     match standing.kind:
         case "none":
             early = view.now_ms < room.opens_at_ms and not view.lobby_open
@@ -138,6 +149,33 @@ def queue_state(
     return body
 
 
+def word_to_all(view: EventView) -> dict[str, Any]:
+    """The fields that changed for everybody, to lay over each fan's last queue state."""
+    body = _for_all(view)
+    if view.lobby_open:
+        body["inLobby"] = view.counts.lobby
+    if waiting := view.ranks.present + view.undrawn:
+        body |= {"etas": view.outlook.table(waiting), "etaReason": view.outlook.reason}
+    return body
+
+
+def _for_all(view: EventView) -> dict[str, Any]:
+    room, line = view.room, view.line
+    return {
+        "now": view.now_ms,
+        "mode": room.mode,
+        "opensAt": room.opens_at_ms,
+        "perMinute": room.per_minute,
+        "paused": view.paused,
+        "pauseReason": view.pause_reason,
+        "stopped": room.stopped,
+        "message": room.message,
+        "intake": room.intake,
+        "allGone": view.all_gone,
+        "line": {"at": line.at_ms, "passed": line.passed, "perMinute": line.per_minute},
+    }
+
+
 def _before_the_draw(view: EventView, standing: Standing) -> dict[str, Any]:
     """The lobby closes at the opening even if no node came to close it yet."""
     assert standing.entry is not None
@@ -155,6 +193,7 @@ def _waiting(view: EventView, place: int) -> dict[str, Any]:
     return {
         "place": place,
         "rank": rank,
+        "mark": rank + view.line.passed_by(view.now_ms),
         "etaLowMs": low,
         "etaHighMs": high,
         "etaReason": view.outlook.reason,

@@ -4,9 +4,11 @@
     send (a frame, for one)  ─► connection ─┘      late members get one merged frame or a snapshot
 
 A tick joins all that was published since the last one, so that each client gets at most one write
-in it. The first change after a quiet spell goes out at once; then the tick is TICK_S and stretches
-so that writing takes at most half of the time. Nothing is awaited per client: a socket that is
-full says so (`is_full`), is passed over, and is brought up to date when it has room again.
+in it; what is for one client alone comes before what is for all, which is the newer where both
+say the same thing. The first change after a quiet spell goes out at once; then the tick is TICK_S
+and stretches so that writing takes at most half of the time. Nothing is awaited per client: a
+socket that is full says so (`is_full`), is passed over, and is brought up to date when it has room
+again.
 
 Rejected: a task and a queue a client, as usual in ASGI. They cost twenty times the memory and most
 of the processor's time (docs/performance.md).
@@ -117,6 +119,8 @@ class Hub:
         connection.connection_made(transport)
         if connection.frame is not None:  # owed since before it was ours
             self.owes(connection)
+        if connection.channel is not None:  # likewise
+            self._channel_changed(connection.channel)
         self.metrics.opened[connection.kind] += 1
         if self.draining:
             connection.close(COME_BACK)
@@ -224,7 +228,7 @@ class Hub:
                 skipped += 1
                 channel.fell_behind(member, before)
             else:
-                member.write(news if member.frame is None else news + member.take_frame())
+                member.write(news if member.frame is None else member.take_frame() + news)
                 wrote += 1
         self.metrics.wrote(wrote, wrote * len(news))
         self.metrics.skipped += skipped
@@ -244,7 +248,7 @@ class Hub:
         if news:
             self.metrics.recovered[source] += 1
         if news or member.frame is not None:
-            news += member.take_frame()
+            news = member.take_frame() + news
             member.write(news)
             self.metrics.wrote(1, len(news))
 

@@ -12,11 +12,11 @@ const api = `/events/${eventId}/queue`;
 const SLIP = `onsale.slip.${eventId}`, RECEIPT = `onsale.receipt.${eventId}`, BEST = `onsale.first-rank.${eventId}`;
 const OPENING_SPREAD_MS = 2_000;
 const QUIET_TRIES = 3;
+const LINE_HOLDS_MS = 75_000;
 const SPEAK_EVERY_MS = 60_000; // a screen reader hears the rank no more often
 const LISTENING = new Set(["lobby", "drawing", "waiting", "called"]);
 // Why a wait changed, in words: attributes of the line that shows it.
 const why = (name) => $("#eta-why").dataset[name === "no_shows" ? "noShows" : name] ?? "";
-const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 const link = new QueueLink(eventId, show, showLink);
 let current = { state: "loading" };
@@ -153,36 +153,37 @@ function lobby({ inLobby, entryId, receipt }) {
 }
 
 function waiting(state) {
-  const first = Math.max(Number(remembered("sessionStorage", BEST)) || 0, state.rank);
-  remember("sessionStorage", BEST, String(first));
-  const reached = first > 1 ? (first - state.rank) / (first - 1) : 1;
-  const rose = shownRank !== null && state.rank > shownRank;
-  if (rose || shownRank === null || state.rank < shownRank) say($("#rose"), rose ? why("returns") : "");
-  progress = Math.max(progress, Math.min(0.985, reached));
-  $(".way .done").setAttribute("stroke-dasharray", `${progress} 1`);
-  say($("#eta"), state.paused ? t("not known yet") : interval(state.etaLowMs, state.etaHighMs));
+  const rank = rankOf(state), rose = shownRank !== null && rank > shownRank * 1.01 + state.line.perMinute / 60;
+  remember("sessionStorage", BEST, String(Math.max(best(), rank)));
+  say($("#rose"), rose ? why("returns") : "");
+  say($("#eta"), state.paused ? t("not known yet") : interval(...waitOf(state, rank)));
   say($("#eta-why"), state.paused ? "" : why(state.etaReason)); // the band says it then
   say($("#per-minute"), number(state.perMinute));
-  if (Date.now() - spokenAt > SPEAK_EVERY_MS) speak(`${ordinal(state.rank).join(number(state.rank))}. ${$("#eta").textContent}. ${$("#eta-why").textContent}`);
-  countTo(state.rank);
+  if (Date.now() - spokenAt > SPEAK_EVERY_MS) speak(`${ordinal(rank).join(number(rank))}. ${$("#eta").textContent}. ${$("#eta-why").textContent}`);
 }
 
-function countTo(target) {
-  const from = shownRank ?? target, began = performance.now();
-  shownRank = target;
-  if (still.matches || from === target) return writeRank(target);
-  const frame = (at) => {
-    if (shownRank !== target) return;
-    const share = Math.min(1, (at - began) / 600);
-    writeRank(Math.round(from + (target - from) * share));
-    if (share < 1) requestAnimationFrame(frame);
-  };
-  requestAnimationFrame(frame);
+const best = () => Number(remembered("sessionStorage", BEST)) || 0;
+
+// The sum of docs/protocol.md; waiting_room/line.py does it for each fan.
+function rankOf({ mark, line }) {
+  const ms = Math.min(Math.max(0, now() - line.at), LINE_HOLDS_MS);
+  return Math.max(1, mark - line.passed - Math.floor(ms * line.perMinute / 60_000));
+}
+
+// As told to this fan, or between two rows of the table for everybody.
+function waitOf({ etas, etaLowMs, etaHighMs }, rank) {
+  if (!etas) return [etaLowMs, etaHighMs];
+  const to = etas.find((row) => row[0] >= rank) ?? etas.at(-1), from = etas[etas.indexOf(to) - 1] ?? to;
+  const share = to === from ? 0 : (rank - from[0]) / (to[0] - from[0]);
+  return to && to[1] !== null ? [1, 2].map((n) => from[n] + (to[n] - from[n]) * share) : [];
 }
 
 function writeRank(rank) {
-  const [before, after] = ordinal(rank), small = document.createElement("small");
+  const [before, after] = ordinal(rank), small = document.createElement("small"), first = best();
   const words = `${before}${number(rank)}${after}`;
+  shownRank = rank;
+  progress = Math.max(progress, Math.min(0.985, first > 1 ? (first - rank) / (first - 1) : 1));
+  $(".way .done").setAttribute("stroke-dasharray", `${progress} 1`);
   document.title = `${words} · ${title}`;
   if ($("#rank").textContent === words && $("#rank small")) return;
   small.textContent = after;
@@ -196,6 +197,7 @@ function tick() {
     document.title = `${countdown(left)} · ${title}`;
     if (left === 0 && current.state === "early" && !joining) { joining = true; sleep(Math.random() * OPENING_SPREAD_MS).then(() => { joining = false; join(); }); }
   }
+  if (current.state === "waiting") writeRank(rankOf(current));
   if (current.state === "called") ring(current.acceptBy - now(), Number(acceptMs), title);
 }
 

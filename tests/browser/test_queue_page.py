@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from urllib.parse import urlsplit
 
@@ -108,6 +109,25 @@ def test_the_rank_moves_the_line_never_goes_back_and_a_screen_reader_is_left_in_
     assert page.evaluate("window.spoken") == []
     for live in page.locator("[aria-live], [role=status], [role=alert], [role=timer]").all():
         assert before not in live.inner_text()
+    leave(page)
+
+
+def test_between_two_frames_the_rank_falls_by_the_line_and_a_word_to_all_is_laid_over(fan, arena):
+    page, sockets = fan(), []  # the test speaks in the server's place
+    page.route_web_socket("**/queue/socket", lambda socket: sockets.append(socket))
+    queue(page, arena)
+    state = page.request.get(f"/events/{arena}/queue").json()
+    line = {"at": state["now"], "passed": 0, "perMinute": 60_000}
+    sockets[-1].send(json.dumps(state | {"mark": 1_000, "line": line, "paused": False}))
+    expect(page.locator("#rank")).to_have_text("1st")
+    etas = [[1, 60_000, 120_000], [512, 600_000, 1_200_000], [1024, 6_000_000, 12_000_000]]
+    line = {"at": state["now"], "passed": 488, "perMinute": 0}
+    word = {"now": state["now"], "paused": False, "message": "Soon.", "line": line, "etas": etas}
+    sockets[-1].send(json.dumps(word))
+    expect(page.locator("#rank")).to_have_text("512th")
+    expect(page.locator("#eta")).to_have_text("10–20 min")
+    expect(page.locator("#message")).to_contain_text("Soon.")
+    expect(page.locator("#rose")).not_to_be_empty()
     leave(page)
 
 

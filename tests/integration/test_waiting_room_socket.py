@@ -50,7 +50,7 @@ class Browser:
                 if message["type"] != "websocket.send":
                     continue
                 said = orjson.loads(message["text"])
-                if said["state"] == state:
+                if said.get("state") == state:  # others lay something over it
                     return said
 
     async def close_code(self):

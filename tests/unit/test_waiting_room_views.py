@@ -4,28 +4,33 @@ import pytest
 
 from core.signing import Keys
 from waiting_room.forecast.outlook import Forecaster
+from waiting_room.line import EXACT_EVERY_MS, Line, off
 from waiting_room.model import Admission, Counts, RoomSettings, Standing
 from waiting_room.passes import Passes
-from waiting_room.policy import TELL_AT_MOST_EVERY_MS, TELL_EVERY_MS, worth_telling
-from waiting_room.views import EventView, look_ahead, queue_state, reading
+from waiting_room.views import EventView, look_ahead, queue_state, reading, word_to_all
 
 NOW_MS = 1_900_000_000_000
 
 
 @pytest.mark.parametrize(
-    ("shown", "rank", "since_ms", "told"),
+    ("shown", "rank", "per_minute", "since_ms", "told"),
     [
-        (1_000, 991, 5_000, False),  # less than 1 %
-        (1_000, 990, 5_000, True),
-        (1_000, 1_010, 5_000, True),  # fans ahead came back
-        (3, 2, TELL_AT_MOST_EVERY_MS - 1, False),
-        (3, 2, TELL_AT_MOST_EVERY_MS, True),
-        (3, 3, TELL_EVERY_MS - 1, False),
-        (3, 3, TELL_EVERY_MS, True),
+        (1_000, 991, 0, 0, False),  # less than 1 %
+        (1_000, 990, 0, 0, True),
+        (1_000, 1_011, 0, 0, True),  # fans ahead came back
+        (3, 2, 0, 0, True),  # nobody is called: somebody left
+        (3, 2, 30, 0, False),  # a call may be under way
+        (3, 1, 30, 0, True),
+        (3, 2, 30, EXACT_EVERY_MS, True),
+        (300, 299, 30, EXACT_EVERY_MS, False),
+        (300, 250, 3_000, 0, False),  # one second's calls
+        (300, 249, 3_000, 0, True),
     ],
 )
-def test_a_fan_is_told_of_a_change_of_one_percent_and_once_a_minute(shown, rank, since_ms, told):
-    assert worth_telling(shown, rank, since_ms=since_ms) is told
+def test_a_page_is_put_right_when_it_shows_a_rank_that_is_too_far_off(
+    shown, rank, per_minute, since_ms, told
+):
+    assert bool(off(shown, rank, per_minute=per_minute, since_ms=since_ms)) is told
 
 
 def view(**settings):
@@ -84,8 +89,29 @@ def test_what_concerns_everybody_is_noticed_and_the_passing_of_time_alone_is_not
     later.now_ms += 9
     assert before.terms == later.terms
     later.now_ms += 1
-    assert before.terms != later.terms, "the sale opened"
+    assert before.terms == later.terms
+    assert before.phase != later.phase, "the sale opened"
     assert view().terms != view(per_minute=61).terms
+
+
+def test_the_word_to_all_laid_over_a_fans_last_state_is_what_the_fan_would_be_told_alone():
+    """But for what it leaves to the page: rank and wait, which the line and the table give."""
+    seen = waiting_room(50, per_minute=60)
+    seen.line = Line(NOW_MS - 2_000, 7, 60)
+    last = told(seen, Standing("waiting", 40))
+    seen.room, seen.now_ms = view(paused=True, pause_reason="Rain").room, NOW_MS + 3_000
+    seen.line = Line(NOW_MS + 3_000, 14, 0)
+    seen.ranks.set(range(1, 6), False)  # five were called in between
+    seen.outlook = look_ahead(seen, Forecaster())
+    page, alone = last | word_to_all(seen), told(seen, Standing("waiting", 40))
+    left = {"rank", "etaLowMs", "etaHighMs", "etas"}
+    assert {k: v for k, v in page.items() if k not in left} == {
+        k: v for k, v in alone.items() if k not in left
+    }
+    line = Line(*page["line"].values())
+    assert line.rank_of(page["mark"], page["now"]) == alone["rank"] == 35
+    assert page["etas"] == [(1, None, None)]
+    assert alone["etaLowMs"] is None
 
 
 def waiting_room(fans, **settings):

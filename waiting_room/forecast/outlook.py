@@ -36,6 +36,8 @@ EXPLAIN_MS = 120_000  # a move is explained for so long
 WORTH_EXPLAINING = 0.05  # of the wait
 NO_SHOWS_CHANGED = 0.04
 RETURNED = 0.01  # of those waiting
+TABLE_SPLITS = 3  # of the step between two rows, where it bends
+TABLE_BEND, TABLE_GRAIN_MS = 0.03, 1_000  # of the wait, and more: then it bends
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,22 @@ class Outlook:
         low = (wait_ms + GRAIN_MS) * exp(-hypot(down, noise)) - GRAIN_MS
         high = (wait_ms + GRAIN_MS) * exp(hypot(up, noise)) - GRAIN_MS
         return max(0, int(low)) + self.open_in_ms, int(high) + self.open_in_ms
+
+    def table(self, up_to: int) -> list[tuple[int, int | None, int | None]]:
+        """(rank, p10, p90) for ranks from 1 to `up_to`; a last row of None: unknown from there.
+
+        Between two rows a wait is about on the straight line: rows are closer where it bends.
+        """
+        rows = {rank: self.interval_ms(rank) for rank in _doubled(up_to)}
+        for _ in range(TABLE_SPLITS):
+            for low, high in pairwise(sorted(rows)):
+                middle = (low + high) // 2
+                wait_ms = self.interval_ms(middle)
+                if _bends(rows[low], wait_ms, rows[high]):
+                    rows[middle] = wait_ms
+        known = [(rank, *bounds) for rank, bounds in sorted(rows.items()) if bounds]
+        unknown = min((rank for rank, bounds in rows.items() if bounds is None), default=None)
+        return [*known, *([(unknown, None, None)] if unknown else [])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +159,20 @@ def _cause(before: _Look, now: _Look) -> Reason | None:
     if abs(before.no_shows - now.no_shows) > NO_SHOWS_CHANGED:
         return "no_shows"
     return "cap" if now.curve.cap_binds or before.curve.cap_binds else None
+
+
+def _doubled(up_to: int) -> list[int]:
+    return [1 << n for n in range(max(1, up_to - 1).bit_length() + 1)]
+
+
+def _bends(
+    before: tuple[int, int] | None, here: tuple[int, int] | None, after: tuple[int, int] | None
+) -> bool:
+    """Whether the wait in the middle is off the straight line."""
+    if before is None or here is None or after is None:
+        return not (before is here is after)
+    straight = (before[1] + after[1]) / 2
+    return abs(straight - here[1]) > TABLE_BEND * here[1] + TABLE_GRAIN_MS
 
 
 def _spread(wait_ms: float) -> tuple[float, float]:

@@ -1,7 +1,8 @@
 // The way a waiting fan hears of their place: a WebSocket, polling while there is none.
 //
-// Both give the same queue state, so whoever listens cannot tell which it was. Close codes 4500
-// and above mean that another try can't help the socket: then polling alone goes on.
+// Both give the same queue state, so whoever listens cannot tell which it was. A frame without
+// `state` is for everybody: it is laid over the last one. Close codes 4500 and above mean that
+// another try can't help the socket: then polling alone goes on.
 import { call } from "./api.js";
 import { Backoff, sleep } from "./retry.js";
 
@@ -11,7 +12,7 @@ const PING_MS = 25_000;
 const SILENCE_MS = 75_000; // the server speaks at least once a minute
 
 export class QueueLink {
-  #path; #onState; #onLink; #socket = null; #run = 0;
+  #path; #onState; #onLink; #socket = null; #run = 0; #state;
   #backoff = new Backoff(); #pollBackoff = new Backoff(); #polling = false; #heardAt = 0; #pollMs = 5_000; #pauses = new Set();
 
   // onLink(up, tries): whether news arrive, and how often it was tried in vain.
@@ -78,7 +79,8 @@ export class QueueLink {
     this.#pollBackoff.reset();
     this.#pollMs = state.pollMs ?? this.#pollMs;
     this.#onLink(true, 0);
-    this.#onState(state);
+    this.#state = state.state ? state : { ...this.#state, ...state };
+    this.#onState(this.#state);
   }
 
   async #poll(run) {
