@@ -75,7 +75,8 @@ class Sale:
     async def look(self, now_s: float) -> None:
         """One look at every event whose map is looked at here."""
         for event_id, audience in list(self._audiences.items()):
-            audience.viewers = {v: who for v, who in audience.viewers.items() if not v.leaving}
+            if len(audience.viewers) != self._seat_map.viewers(event_id):  # somebody has left
+                audience.viewers = {v: who for v, who in audience.viewers.items() if not v.leaving}
             if not audience.viewers:
                 del self._audiences[event_id]
             elif view := self._room.hub.keep(event_id):

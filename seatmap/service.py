@@ -166,6 +166,11 @@ class SeatMap:
         """How many seats can be chosen, in the copy of an event that has a follower here."""
         return self._followers[event_id].available
 
+    def viewers(self, event_id: str) -> int:
+        """How many streams of its map are open here."""
+        follower = self._followers.get(event_id)
+        return follower.channel.members if follower else 0
+
     async def plan(self, event_id: str) -> PlanDocument:
         """Raises NotFound."""
         row = await self._plan_row(event_id)
