@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from bench import controls, draw, eta, queue, restart, rounds, seats, simulate, storm
+from bench import controls, draw, eta, queue, restart, rounds, salelog, seats, simulate, storm
 from bench.benchmark import Benchmark
 from bench.live import command as live
 
@@ -24,6 +24,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *restart.BENCHMARKS,
     *eta.BENCHMARKS,
     *simulate.BENCHMARKS,
+    *salelog.BENCHMARKS,
     *draw.BENCHMARKS,
     *controls.BENCHMARKS,
 )

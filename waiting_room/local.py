@@ -20,6 +20,8 @@ from core.live.channel import Channel
 from core.live.connection import Connection
 from waiting_room.board import Board, LocalFan
 from waiting_room.forecast.outlook import Forecaster
+from waiting_room.history.model import Note
+from waiting_room.history.presence import Recorder, undone
 from waiting_room.line import REDRAW_SHARE, Line, Speed, off
 from waiting_room.ranks import places_of
 from waiting_room.store import Changes
@@ -29,6 +31,7 @@ from waiting_room.waits import JoinTimes
 STUCK_MS = 1_000  # a call that is not announced by then: PostgreSQL does not take it
 LOBBY_TOLD_EVERY_MS = 5_000  # at most: how many fans are in the lobby
 TICKS_KEPT = 10_000  # while PostgreSQL is down; calling stands still then, so they are few
+PRESENCE_KEPT = 100  # of those, with who was there: at most 125 kB each in a queue of a million
 RECENT_MS = 60_000  # how far back `called_lately` looks
 
 
@@ -71,9 +74,8 @@ class LocalEvent:
     moved: set[str] = field(default_factory=set)  # fans whose state changed, not told yet
     all_moved: bool = False  # entries of the log were missed: anybody's may have
     lapsed: list[str] = field(default_factory=list)  # ids of calls, not in PostgreSQL yet
-    ticks: deque[tuple[int, str]] = field(  # (version, note), not in PostgreSQL yet
-        default_factory=lambda: deque(maxlen=TICKS_KEPT)
-    )
+    ticks: deque[Note] = field(default_factory=lambda: deque(maxlen=TICKS_KEPT))  # to be kept
+    recorder: Recorder = field(default_factory=Recorder)
     word: WordToAll = field(default_factory=WordToAll)
     terms: tuple[object, ...] = ()  # as last told to everybody
     phase: tuple[object, ...] = ()  # in which each was told where they stand
@@ -93,8 +95,6 @@ class LocalEvent:
         view.counts, view.state = changes.counts, changes.state
         since_ms = view.counts.unannounced_since_ms
         view.postgres_down = 0 < since_ms < view.now_ms - STUCK_MS
-        if changes.bitmap is not None:
-            view.ranks.load(changes.bitmap)
         self._read(view, changes)
         self.all_moved = self.all_moved or changes.gap
         self.version = changes.version
@@ -115,18 +115,46 @@ class LocalEvent:
         return self.view if lately and self.polled_at > self.doubted_at else None
 
     def _read(self, view: EventView, changes: Changes) -> None:
-        for version, name, value in changes.entries:
+        """Entry by entry, so that the ranks are those of its moment at each noted tick.
+
+        A page turn says who went by the bitmap of the reply, which is of its end: what came after
+        the turn is undone on it. When it is further than the entries, or after two turns, that
+        can't be told, and ticks are noted without presence until the copy is sure again.
+        """
+        turns = sum(name == "away" for _, name, _ in changes.entries)
+        told = changes.complete and turns == 1
+        if changes.bitmap is not None and not told:
+            self.recorder.lose()
+            view.ranks.load(changes.bitmap)
+        for number, (version, name, value) in enumerate(changes.entries, 1):
             if name in "+-":
-                view.ranks.set(places_of(value), name == "+")
-                continue
-            if name == "tick":
-                self.ticks.append((version, value))
-                continue
-            subject, _, admission = value.partition(":")
-            if name == "lapsed":
-                self.lapsed.append(admission.partition(":")[0])
-            if subject in self.board.fans:
-                self.moved.add(subject)
+                places = places_of(value)
+                view.ranks.set(places, name == "+")
+                self.recorder.take(places, name == "+")
+            elif name == "away":
+                if told and changes.bitmap is not None:
+                    before = view.ranks
+                    view.ranks = undone(changes.bitmap, changes.entries[number:])
+                    self.recorder.take(before.gone_from(view.ranks).tolist(), False)
+            elif name == "tick":
+                self._note(view, version, value)
+            else:
+                self._moved(name, value)
+        if changes.complete:
+            self.recorder.find()
+
+    def _note(self, view: EventView, version: int, note: str) -> None:
+        if len(self.ticks) >= PRESENCE_KEPT:
+            self.recorder.lose()  # found again at the end of a poll
+        self.ticks.append(Note(version, note, self.recorder.note(view.ranks)))
+
+    def _moved(self, name: str, value: str) -> None:
+        """One fan's state changed."""
+        subject, _, admission = value.partition(":")
+        if name == "lapsed":
+            self.lapsed.append(admission.partition(":")[0])
+        if subject in self.board.fans:
+            self.moved.add(subject)
 
     def sees(self, place: int) -> None:
         """A fan of this place is here, or was until now."""
@@ -204,5 +232,6 @@ class LocalEvent:
         self.speed.forget()
         self.forecaster = Forecaster()
         self.ticks.clear()
+        self.recorder.lose()
         self.undrawn.clear()
         self.asked_up_to = 0

@@ -8,7 +8,7 @@ counts are made anew when bits have changed, which takes less time than finding 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,10 @@ class RankIndex:
         padded = bitmap.ljust((len(bitmap) // 8 + 2) * 8, b"\0")
         self._words = np.frombuffer(padded, ">u8").astype(np.uint64)
         self._below: Places | None = None
+
+    def bitmap(self) -> bytes:
+        """As `load` takes it."""
+        return self._words.astype(">u8").tobytes().rstrip(b"\0")
 
     @property
     def present(self) -> int:
@@ -72,6 +76,19 @@ class RankIndex:
         here: npt.NDArray[np.bool_] = (self._words[words] & _masks(places)) != 0
         return here
 
+    def places(self) -> Places:
+        """Those present, in order."""
+        bits = np.unpackbits(self._words.astype(">u8").view(np.uint8))
+        return np.flatnonzero(bits)
+
+    def gone_from(self, later: RankIndex) -> Places:
+        """Places that are present here and not in `later`."""
+        gone = RankIndex()
+        gone._words = self._words.copy()
+        shared = min(len(self._words), len(later._words))
+        gone._words[:shared] &= ~later._words[:shared]
+        return gone.places()
+
     def _counts(self) -> Places:
         """For each word, the present places below it."""
         if self._below is None:
@@ -88,6 +105,17 @@ def places_of(runs: str) -> list[int]:
         first, _, last = run.partition("-")
         places.extend(range(int(first), int(last or first) + 1))
     return places
+
+
+def runs_of(places: Sequence[int]) -> str:
+    """As `places_of` reads it; the places in order, each once."""
+    given = np.asarray(places, np.int64)
+    ends = np.flatnonzero(np.diff(given, append=given[-1:]) != 1)  # of each run, its last
+    firsts = given[np.append(0, ends[:-1] + 1)[: len(ends)]].tolist()
+    return " ".join(
+        str(first) if first == last else f"{first}-{last}"
+        for first, last in zip(firsts, given[ends].tolist(), strict=True)
+    )
 
 
 def _masks(places: Places) -> npt.NDArray[np.uint64]:

@@ -36,8 +36,8 @@ BACK_MAX = 4000  # fans that one call brings back into the ranks: some 10 ms of 
 class Changes:
     """One look at an event: version, clock, numbers, and the log's entries since.
 
-    `bitmap` is None, or the present places at `bitmap_version`, in place of a node's copy; the
-    entries, also those of the next look, are applied over it.
+    `bitmap` is None, or the present places after the last change there is, in place of a node's
+    copy; the entries, also those of the next look, are applied over it.
     """
 
     def __init__(self, reply: list[Any], *, whole: bool) -> None:
@@ -52,8 +52,9 @@ class Changes:
         ]
         reloads = self.gap or any(field == "away" for _, field, _ in self.entries)
         self.bitmap: bytes | None = bitmap if reloads or bitmap else None
-        if self.entries:
-            self.version = self.entries[-1][0]
+        last = self.entries[-1][0] if self.entries else self.version
+        self.complete = last == self.version  # otherwise more entries are to come
+        self.version = last
 
 
 class QueueStore:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 from starlette.requests import HTTPConnection
@@ -206,10 +205,11 @@ class Admin:
         await self._waiting_room.settings(event_id)
         return await self._waiting_room.calls(event_id, after)
 
-    async def log(self, event_id: str) -> bytes:
-        """The sale's log as lines of JSON. A million lines are seconds of work: in a thread."""
-        sale = await self._waiting_room.history.sale(event_id)
-        return await asyncio.to_thread(lambda: b"".join(export(sale)))
+    async def log(self, event_id: str) -> AsyncGenerator[bytes]:
+        """The sale's log as lines of JSON, some at a time. Raises NotFound before the first."""
+        async with self._waiting_room.history.recording(event_id) as recording:
+            async for some in export(recording):
+                yield some
 
     async def audit(self, event_id: str) -> list[AuditRow]:
         await self._waiting_room.settings(event_id)

@@ -19,12 +19,13 @@ POST  /console/leave                 303 to /console, without the session
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from pydantic.alias_generators import to_camel
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from app.admin.model import FanNamed, Nothing, Revocation, RoomChange, shown
@@ -132,8 +133,10 @@ class AdminWeb:
         return json_reply([_call_json(call) for call in calls], headers=NO_STORE)
 
     async def log(self, _: Request, event_id: str, __: str) -> Response:
-        lines = await self._admin.log(event_id)
-        return Response(lines, media_type="application/x-ndjson", headers=NO_STORE)
+        lines = self._admin.log(event_id)
+        first = await anext(lines)  # refusals come before the reply begins
+        body = _from(first, lines)
+        return StreamingResponse(body, media_type="application/x-ndjson", headers=NO_STORE)
 
     async def audit(self, _: Request, event_id: str, __: str) -> Response:
         rows = await self._admin.audit(event_id)
@@ -187,6 +190,13 @@ async def _changes(request: Request) -> dict[str, object]:
     if not changes:
         raise BadRequest("name at least one setting", where="body")
     return changes
+
+
+async def _from(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
+    async with aclosing(rest):
+        yield first
+        async for some in rest:
+            yield some
 
 
 def _room_reply(room: RoomSettings) -> Response:

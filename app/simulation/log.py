@@ -8,7 +8,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import BinaryIO
 
 import httpx
 
@@ -33,25 +35,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def from_server(args: argparse.Namespace, settings: Settings) -> int:
     """0; 2 when the server does not give it."""
     try:
-        reply = httpx.get(
+        with httpx.stream(
+            "GET",
             f"{args.url.rstrip('/')}/admin/events/{_event_id(args)}/log",
             headers={"authorization": f"Bearer {admin_token_of(settings)}"},
             trust_env=False,
             timeout=TIMEOUT_S,
-        )
-        return _write(args, reply.raise_for_status().content)
+        ) as reply:
+            reply.raise_for_status()
+            with _out(args) as out:
+                for some in reply.iter_bytes():
+                    out.write(some)
     except (httpx.HTTPError, OSError) as exc:
         sys.stderr.write(f"onsale: {args.url} does not give this log: {exc}\n")
         return BAD_USAGE
+    return 0
 
 
 def kept(args: argparse.Namespace, database_url: str) -> int:
     """0; 2 when there is no such event."""
     try:
-        return _write(args, asyncio.run(_read(_event_id(args), database_url)))
+        asyncio.run(_export(args, database_url))
     except NotFound:
         sys.stderr.write(f"onsale: there is no event {_event_id(args)}\n")
         return BAD_USAGE
+    return 0
 
 
 def _event_id(args: argparse.Namespace) -> str:
@@ -59,17 +67,17 @@ def _event_id(args: argparse.Namespace) -> str:
     return named if named.startswith("ev_") else f"ev_{named}"
 
 
-def _write(args: argparse.Namespace, text: bytes) -> int:
-    if args.out:
-        args.out.write_bytes(text)
-    else:
-        sys.stdout.buffer.write(text)
-    return 0
+def _out(args: argparse.Namespace) -> AbstractContextManager[BinaryIO]:
+    return args.out.open("wb") if args.out else nullcontext(sys.stdout.buffer)
 
 
-async def _read(event_id: str, database_url: str) -> bytes:
+async def _export(args: argparse.Namespace, database_url: str) -> None:
+    """Written as it is read."""
     db = await Db.open(database_url, max_connections=1)
     try:
-        return b"".join(export(await History(db).sale(event_id)))
+        async with History(db).recording(_event_id(args)) as recording:
+            with _out(args) as out:
+                async for some in export(recording):
+                    out.write(some)
     finally:
         await db.close()

@@ -95,10 +95,11 @@ def _crowd_of(sale: Sale, args: argparse.Namespace) -> tuple[Crowd, str]:
 
 def _print_replay(sale: Sale) -> int:
     said = replay(sale)
+    unproved = f", to whom is not known of {said.unproved:,}" if said.unproved else ""
     print(
         f"replay of {said.ticks:,} ticks: the policy makes "
         f"{'other calls' if said.differences else 'the same'} ({said.calls:,} calls from the "
-        f"queue; {said.passed_over:,} places passed over, {said.came_back:,} came back)"
+        f"queue{unproved}; {said.passed_over:,} places passed over, {said.came_back:,} came back)"
     )
     for difference in said.differences:
         print(f"  {difference}")

@@ -1,51 +1,70 @@
-"""A sale's log as lines of JSON, in order of time; and a sale from such lines. Pure.
+"""A sale's log as lines of JSON, in order of time; and a sale from such lines.
 
     {"what":"sale","event":"ev_…","acceptMs":…,"shopMs":…}                      the first line
     {"what":"join","at":…,"place":…}                 given out by then, exact to a second
-    {"what":"tick","at":…,"generation":…,"open":true,"perMinute":…, …}
+    {"what":"present","at":…,"places":"1-7 9"}       these and no others were there at the next tick
+    {"what":"here","at":…,"places":"10-12"}          came, or came back, since the tick before
+    {"what":"away","at":…,"places":"3"}              went away, left, or were called by it
+    {"what":"tick","at":…,"generation":…,"presence":true,"open":true,"perMinute":…, …}
     {"what":"call","at":…,"turn":…,"place":…,"kind":"fresh|replacement|direct|skip"}
+    {"what":"gone","at":…,"place":…}                 passed over then and never called
     {"what":"accept","at":…,"turn":…}
     {"what":"end","at":…,"turn":…,"reason":"booked|left|lapsed|…"}
-    {"what":"gone","at":…,"place":…}                 passed over then and never called
 
-No line names a fan. `chain` of each line is a hash over the line and the chain before it: a line
-that was changed, left out or moved breaks it, and only who made the whole file anew can hide that.
+No line names a fan. `presence` false: no node knew who was there at that tick. `chain` of each line
+is a hash over the line and the chain before it: a line that was changed, left out or moved breaks
+it, and only who made the whole file anew can hide that.
+
+An export is written as it is read, four streams merged by time: a million fans take no more memory
+than a thousand, but for a bit a place.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, fields
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from dataclasses import fields
 from hashlib import sha256
-from itertools import accumulate
+from heapq import heapify, heappop, heapreplace
 from typing import Any
 
+import numpy as np
 import orjson
 
-from waiting_room.history.model import FROM_QUEUE, Sale, Tick, Turn
+from waiting_room.history.model import FROM_QUEUE, Recording, Sale, Tick, Turn
+from waiting_room.history.presence import Presence, in_parts
+from waiting_room.ranks import RankIndex
 
-ORDER = ("sale", "join", "tick", "call", "accept", "end", "gone")
 CHAIN_CHARS = 32
+LINES_AT_ONCE = 500  # some ms; then others have their turn in the process
+RUNS_A_LINE = 500
+NUMBERS = tuple(f.name for f in fields(Tick) if f.name not in ("at_ms", "presence"))
 Line = dict[str, Any]
+Merged = tuple[int, int, Line, AsyncIterator[Line]]
 
 
 class BadLog(ValueError):
     """The lines are no log, or were changed after the export; the message says where."""
 
 
-def export(sale: Sale) -> Iterator[bytes]:
-    """Each with its newline."""
-    chain = ""
-    for line in sorted(_lines(sale), key=_moment):
+async def export(recording: Recording) -> AsyncIterator[bytes]:
+    """Some lines at a time, each with its newline."""
+    chain, some = "", list[bytes]()
+    async for line in _lines(recording):
         text = orjson.dumps(line)
         chain = _link(chain, text)
-        yield orjson.dumps(line | {"chain": chain}, option=orjson.OPT_APPEND_NEWLINE)
+        some.append(orjson.dumps(line | {"chain": chain}, option=orjson.OPT_APPEND_NEWLINE))
+        if len(some) == LINES_AT_ONCE:
+            yield b"".join(some)
+            some.clear()
+            await asyncio.sleep(0)
+    yield b"".join(some)
 
 
 def read(texts: Iterable[bytes]) -> Sale:
     """Raises BadLog."""
     chain, head, ticks, turns = "", None, [], dict[int, Line]()
+    there = _Presence()
     for number, text in enumerate(texts, 1):
         try:
             line = orjson.loads(text)
@@ -55,8 +74,10 @@ def read(texts: Iterable[bytes]) -> Sale:
                 raise BadLog(f"line {number} was changed, or one before it left out or moved")
             if line["what"] == "sale":
                 head = line
+            elif line["what"] in ("present", "here", "away"):
+                there.take(line)
             elif line["what"] == "tick":
-                ticks.append(_tick(line))
+                ticks.append(_tick(line, there.at(line)))
             elif line["what"] in ("call", "accept", "end"):
                 turns.setdefault(line["turn"], {})[line["what"]] = line
         except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as exc:
@@ -74,59 +95,143 @@ def read(texts: Iterable[bytes]) -> Sale:
 
 def joins(sale: Sale) -> list[tuple[int, int]]:
     """(at, place) of each place given out; the time is that of the first tick that knew of it."""
-    given = [(tick.at_ms, tick.last_place) for tick in sale.ticks]
-    highest = list(accumulate((last for _, last in given), max))
-    places = range(1, highest[-1] + 1 if highest else 1)
-    return [(given[bisect_left(highest, place)][0], place) for place in places]
+    given = _Given()
+    return [(tick.at_ms, place) for tick in sale.ticks for place in given.by(tick)]
 
 
 def gone(sale: Sale) -> list[tuple[int, int]]:
     """(at, place) of each place passed over and never called."""
-    queued = sorted((t.called_at_ms, t.place) for t in sale.turns if t.kind in FROM_QUEUE)
-    heads = list(accumulate((place for _, place in queued), max))
-    called = {turn.place for turn in sale.turns}
-    return [
-        (queued[bisect_left(heads, place)][0], place)
-        for place in range(1, heads[-1] if heads else 1)
-        if place not in called
-    ]
+    called = RankIndex()
+    called.set([turn.place for turn in sale.turns], True)
+    head = _Head(called)
+    turns = sorted(sale.turns, key=lambda turn: (turn.called_at_ms, turn.place))
+    return [(turn.called_at_ms, place) for turn in turns for place in head.passes(turn)]
 
 
-def _lines(sale: Sale) -> Iterator[Line]:
-    windows = {"acceptMs": sale.accept_ms, "shopMs": sale.shop_ms}
-    yield {"what": "sale", "event": sale.event_id} | windows
-    for at_ms, place in joins(sale):
-        yield {"what": "join", "at": at_ms, "place": place}
-    for at_ms, place in gone(sale):
-        yield {"what": "gone", "at": at_ms, "place": place}
-    for tick in sale.ticks:
-        yield {"what": "tick", "at": tick.at_ms} | {
-            _camel(name): value for name, value in asdict(tick).items() if name != "at_ms"
+class _Given:
+    """Places that were given out between a tick and the one before."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def by(self, tick: Tick) -> range:
+        before, self._last = self._last, max(self._last, tick.last_place)
+        return range(before + 1, self._last + 1)
+
+
+class _Head:
+    """Places that a call passes over, of those that had no turn at any time."""
+
+    def __init__(self, called: RankIndex) -> None:
+        self._called, self._head = called, 0
+
+    def passes(self, turn: Turn) -> list[int]:
+        if turn.kind not in FROM_QUEUE or turn.place <= self._head:
+            return []
+        between = np.arange(self._head + 1, turn.place)
+        self._head = turn.place
+        passed: list[int] = between[~self._called.has(between)].tolist()
+        return passed
+
+
+class _Presence:
+    """The lines about presence before a tick, as they come."""
+
+    def __init__(self) -> None:
+        self._lines: list[Line] = []
+
+    def take(self, line: Line) -> None:
+        self._lines.append(line)
+
+    def at(self, tick: Line) -> Presence | None:
+        lines, self._lines = self._lines, []
+        if not tick.get("presence"):  # not known, or the log is from before it was kept
+            return None
+        here = " ".join(line["places"] for line in lines if line["what"] != "away")
+        away = " ".join(line["places"] for line in lines if line["what"] == "away")
+        return Presence(here, away, any(line["what"] == "present" for line in lines))
+
+
+async def _lines(recording: Recording) -> AsyncIterator[Line]:
+    windows = {"acceptMs": recording.accept_ms, "shopMs": recording.shop_ms}
+    yield {"what": "sale", "event": recording.event_id} | windows
+    streams = (
+        _of_ticks(recording.ticks),
+        _of_turns(recording.turns, _Head(recording.called)),
+        _of_accepts(recording.accepts),
+        _of_ends(recording.ends),
+    )
+    async for line in _by_time(streams):
+        yield line
+
+
+async def _by_time(streams: Iterable[AsyncIterator[Line]]) -> AsyncIterator[Line]:
+    """Streams in order of time as one; of one moment the first stream comes first."""
+    heads: list[Merged] = []
+    for number, stream in enumerate(streams):
+        if (line := await anext(stream, None)) is not None:
+            heads.append((line["at"], number, line, stream))
+    heapify(heads)
+    while heads:
+        _, number, line, stream = heads[0]
+        yield line
+        if (following := await anext(stream, None)) is None:
+            heappop(heads)
+        else:
+            heapreplace(heads, (following["at"], number, following, stream))
+
+
+async def _of_ticks(ticks: AsyncIterable[Tick]) -> AsyncIterator[Line]:
+    given = _Given()
+    async for tick in ticks:
+        for place in given.by(tick):
+            yield {"what": "join", "at": tick.at_ms, "place": place}
+        for line in _of_presence(tick):
+            yield line
+        yield {"what": "tick", "at": tick.at_ms, "presence": tick.presence is not None} | {
+            _camel(name): getattr(tick, name) for name in NUMBERS
         }
-    for number, turn in enumerate(sale.turns):
-        of, at_ms = {"turn": number}, turn.called_at_ms
-        yield {"what": "call", "at": at_ms} | of | {"place": turn.place, "kind": turn.kind}
-        if turn.accepted_at_ms is not None:
-            yield {"what": "accept", "at": turn.accepted_at_ms} | of
-        if turn.reason == "lapsed" or turn.ends_at_ms is not None:
-            ends = turn.ends_at_ms or at_ms + sale.accept_ms
-            yield {"what": "end", "at": ends} | of | {"reason": turn.reason or "time"}
 
 
-def _moment(line: Line) -> tuple[Any, ...]:
-    order = ORDER.index(line["what"])
-    return line.get("at", 0), order, line.get("turn", line.get("place", 0))
+def _of_presence(tick: Tick) -> Iterator[Line]:
+    if (presence := tick.presence) is None:
+        return
+    if presence.here or presence.whole:
+        first, *more = in_parts(presence.here, RUNS_A_LINE)
+        what = "present" if presence.whole else "here"
+        yield {"what": what, "at": tick.at_ms, "places": first}
+        for places in more:
+            yield {"what": "here", "at": tick.at_ms, "places": places}
+    if presence.away:
+        for places in in_parts(presence.away, RUNS_A_LINE):
+            yield {"what": "away", "at": tick.at_ms, "places": places}
+
+
+async def _of_turns(turns: AsyncIterable[tuple[int, Turn]], head: _Head) -> AsyncIterator[Line]:
+    async for number, turn in turns:
+        at_ms = turn.called_at_ms
+        yield {"what": "call", "at": at_ms, "turn": number, "place": turn.place, "kind": turn.kind}
+        for place in head.passes(turn):
+            yield {"what": "gone", "at": at_ms, "place": place}
+
+
+async def _of_accepts(accepts: AsyncIterable[tuple[int, int]]) -> AsyncIterator[Line]:
+    async for number, at_ms in accepts:
+        yield {"what": "accept", "at": at_ms, "turn": number}
+
+
+async def _of_ends(ends: AsyncIterable[tuple[int, int, str]]) -> AsyncIterator[Line]:
+    async for number, at_ms, reason in ends:
+        yield {"what": "end", "at": at_ms, "turn": number, "reason": reason}
 
 
 def _link(chain: str, text: bytes) -> str:
     return sha256(chain.encode() + text).hexdigest()[:CHAIN_CHARS]
 
 
-def _tick(line: Line) -> Tick:
-    values = {
-        field.name: line[_camel(field.name)] for field in fields(Tick) if field.name != "at_ms"
-    }
-    return Tick(at_ms=line["at"], **values)
+def _tick(line: Line, presence: Presence | None) -> Tick:
+    values = {name: line[_camel(name)] for name in NUMBERS}
+    return Tick(at_ms=line["at"], presence=presence, **values)
 
 
 def _turn(lines: dict[str, Line]) -> Turn:

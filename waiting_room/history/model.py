@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterable
 from dataclasses import dataclass
+
+from waiting_room.history.presence import Presence
+from waiting_room.ranks import RankIndex
 
 FROM_QUEUE = ("fresh", "replacement")  # kinds of turns that the pace and the line gave
 NUMBERS = (
     *("per_minute", "max_active", "room", "busy", "present", "lapsed", "last_place"),
     *("tokens", "fresh", "replaced", "pace_binds"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Of a tick, as a node read it in the live log: what is to be kept."""
+
+    version: int
+    text: str
+    presence: bytes | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +43,10 @@ class Tick:
     fresh: int  # so far, with this tick's
     replaced: int  # so far, with this tick's
     pace_binds: bool
+    presence: Presence | None = None  # whom it found there; None: no node knew
 
     @classmethod
-    def parse(cls, generation: int, note: str) -> Tick:
+    def parse(cls, generation: int, note: str, presence: bytes | None = None) -> Tick:
         at_ms, since_ms, is_open, *numbers = note.split(":")
         values = dict(zip(NUMBERS, map(int, numbers), strict=True))
         binds = bool(values.pop("pace_binds"))
@@ -42,6 +56,7 @@ class Tick:
             since_ms=int(since_ms),
             open=is_open == "1",
             pace_binds=binds,
+            presence=Presence.parse(presence) if presence else None,
             **values,
         )
 
@@ -53,14 +68,28 @@ class Turn:
     place: int
     kind: str  # fresh, replacement, direct, skip
     called_at_ms: int
-    accepted_at_ms: int | None
-    ends_at_ms: int | None
-    reason: str | None
+    accepted_at_ms: int | None = None
+    ends_at_ms: int | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """What is kept of a sale, to be read once from beginning to end. Turns are numbered from 0."""
+
+    event_id: str
+    accept_ms: int
+    shop_ms: int
+    called: RankIndex  # places that had a turn, at any time
+    ticks: AsyncIterable[Tick]
+    turns: AsyncIterable[tuple[int, Turn]]  # in order of calls
+    accepts: AsyncIterable[tuple[int, int]]  # (turn, at), in order of time
+    ends: AsyncIterable[tuple[int, int, str]]  # (turn, at, reason), in order of time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sale:
-    """All that is kept of a sale, in order."""
+    """All that an exported log says of a sale, in order."""
 
     event_id: str
     accept_ms: int

@@ -2,27 +2,37 @@
 
 A tick's note has the numbers that the script decided on; `plan_calls`, fed with them and with
 nothing but its own counters in between, must come to the same number of fresh calls and
-replacements at the same time. Whom it calls follows from the places: never one that was not given
-out, none twice, in rising order within a tick. Places passed over were away or given up: who was
-present is not in the log, so that much is taken from it and not proved by it.
+replacements at the same time. Whom it calls follows from who was there: the lowest places of those
+present, as the log's lines about presence add up. So the replay makes each call by itself and
+compares: number, kind, place and time.
+
+Where no node knew who was there (a log from before that was kept; every node died in between), the
+calls are held to less: a place that was given out, none twice, rising within a tick. `unproved`
+counts them.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from heapq import heapify, heappop, heappush
+from itertools import zip_longest
 
 from waiting_room.history.model import FROM_QUEUE, Sale, Tick, Turn
+from waiting_room.history.presence import Presence
 from waiting_room.policy import Limits, Pace, earned, plan_calls
+from waiting_room.ranks import places_of
 
 MOST_DIFFERENCES = 20
+NOBODY = 0  # in place of a place
 
 
 @dataclass(slots=True)
 class Replayed:
     ticks: int = 0
     calls: int = 0  # from the queue
+    unproved: int = 0  # of them: nobody knows any more who was there
     passed_over: int = 0  # at some tick, while a higher place was called
     came_back: int = 0  # … and called later
     differences: list[str] = field(default_factory=list)  # the first ones
@@ -31,6 +41,50 @@ class Replayed:
 def replay(sale: Sale) -> Replayed:
     """What the policy makes of the sale's own numbers; no differences when it agrees."""
     return _Replay(sale).run()
+
+
+class _Present:
+    """Who is there, the lowest place first. `known` is false until somebody said it whole."""
+
+    def __init__(self) -> None:
+        self._forget(())
+        self.known = False
+
+    def take(self, presence: Presence | None) -> None:
+        """What changed up to a tick."""
+        if presence is None:
+            self.known = False
+        elif presence.whole:
+            self._forget(places_of(presence.here))
+            self.known = True
+        else:
+            for place in places_of(presence.here):
+                if place not in self._places:
+                    self._places.add(place)
+                    heappush(self._line, place)
+            self._places.difference_update(places_of(presence.away))
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def lowest(self, count: int) -> list[int]:
+        """Those whom a tick calls; they stay until `called`."""
+        found: list[int] = []
+        while self._line and len(found) < count:
+            place = heappop(self._line)
+            if place in self._places and place not in found[-1:]:
+                found.append(place)
+        for place in found:
+            heappush(self._line, place)
+        return found
+
+    def called(self, places: Iterable[int]) -> None:
+        self._places.difference_update(places)
+
+    def _forget(self, places: Iterable[int]) -> None:
+        self._places = set(places)
+        self._line = list(self._places)
+        heapify(self._line)
 
 
 class _Replay:
@@ -42,16 +96,18 @@ class _Replay:
                 self._calls[turn.called_at_ms].append(turn)
         self._others = [turn for turn in sale.turns if turn.kind not in FROM_QUEUE]
         self._pace, self._called, self._passed = Pace(), set[int](), set[int]()
+        self._present = _Present()
         self._head = 0
 
     def run(self) -> Replayed:
         before: Tick | None = None
         for tick in self._sale.ticks:
-            if before is None or before.generation != tick.generation:
-                self._begin(tick)
-            if before is not None and _limits(before) != _limits(tick):
+            anew = before is None or before.generation != tick.generation
+            if before is not None and not anew and _limits(before) != _limits(tick):
                 self._earn(_limits(before), tick.since_ms)
             self._take_other_turns(tick)
+            if anew:  # what the turns before it left is in the tick's own numbers
+                self._begin(tick)
             self._one(tick)
             before = tick
         for at_ms, turns in self._calls.items():
@@ -95,17 +151,40 @@ class _Replay:
             present=tick.present,
             room=tick.room,
         )
-        kinds = [turn.kind for turn in turns]
-        if kinds != ["fresh"] * fresh + ["replacement"] * replacements:
-            self._differ(
-                f"at {tick.at_ms} the policy calls {fresh} and replaces {replacements}, "
-                f"the sale called {kinds.count('fresh')} and replaced "
-                f"{kinds.count('replacement')}"
-            )
+        self._present.take(tick.presence)
+        self._compare(tick, ["fresh"] * fresh + ["replacement"] * replacements, turns)
         self._who(tick, [turn.place for turn in turns])
         self._said.ticks += 1
         self._said.calls += len(turns)
         self._pace = replace(after, fresh=tick.fresh, replaced=tick.replaced, binds=tick.pace_binds)
+
+    def _compare(self, tick: Tick, kinds: list[str], turns: list[Turn]) -> None:
+        """The policy's calls of a tick with the sale's, one by one; the first that differs."""
+        made = [(turn.kind, turn.place) for turn in turns]
+        places = [place for _, place in made]
+        if self._present.known:
+            self._count(tick, len(made))
+            places = self._present.lowest(len(kinds))
+        else:
+            self._said.unproved += len(made)
+        self._present.called(turn.place for turn in turns)
+        places += [NOBODY] * (len(kinds) - len(places))
+        planned = zip(kinds, places, strict=False)
+        for number, (ours, theirs) in enumerate(zip_longest(planned, made), 1):
+            if ours != theirs:
+                self._differ(
+                    f"differs at call {self._said.calls + number}, at {tick.at_ms}: "
+                    f"the policy {_named(ours)}, the sale {_named(theirs)}"
+                )
+                return
+
+    def _count(self, tick: Tick, made: int) -> None:
+        """A tick says how many it could call: all who were there, or those whom it called."""
+        if tick.present not in (len(self._present), made):
+            self._differ(
+                f"differs at call {self._said.calls + 1}, at {tick.at_ms}: {tick.present} could be "
+                f"called, by the log {len(self._present)} were there"
+            )
 
     def _turns_of(self, tick: Tick) -> list[Turn]:
         """In order of place. Ticks of one moment are told apart by what they counted."""
@@ -132,6 +211,13 @@ class _Replay:
     def _differ(self, how: str) -> None:
         if len(self._said.differences) < MOST_DIFFERENCES:
             self._said.differences.append(how)
+
+
+def _named(call: tuple[str, int] | None) -> str:
+    if call is None:
+        return "calls nobody"
+    kind, place = call
+    return f"calls place {place} ({kind})" if place else f"makes a call ({kind}) to nobody there"
 
 
 def rules(sale: Sale) -> Iterator[tuple[int, Limits]]:

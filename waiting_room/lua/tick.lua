@@ -109,7 +109,6 @@ while called < left and looked < LOOK_MAX do
     head = math.max(head, place)
   end
 end
-log_places(KEYS[10], KEYS[3], '-', taken)
 
 local behind = redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', '(' .. int(head - ARGV[4]), 'WITHSCORES',
   'LIMIT', 0, SWEEP_MAX)
@@ -126,7 +125,8 @@ local pace_binds = open and busy + called < room.max_active and redis.call('BITP
   and (unannounced > 0 or called == ids or kind_of_next() == nil)
 
 -- For the sale's log: a tick that called, or after which another rule holds, or one a second while
--- places are given out. All ticks between two noted ones called nobody, under the same rules.
+-- places are given out. All ticks between two noted ones called nobody, under the same rules. It comes
+-- before the places that were taken: who reads the log up to it knows whom the tick could call.
 local noted = redis.call('HMGET', KEYS[3], 'pace_binds', 'last_place', 'noted_ms', 'noted_place',
   'noted_version', 'ticked_at_ms')
 local version, last_place = redis.call('HGET', KEYS[2], 'version') or '0', noted[2] or '0'
@@ -139,6 +139,7 @@ if called > 0 or noted[1] ~= (pace_binds and '1' or '0') or noted[5] ~= version
   }, ':'))
   redis.call('HSET', KEYS[3], 'noted_ms', now, 'noted_place', last_place, 'noted_version', version)
 end
+log_places(KEYS[10], KEYS[3], '-', taken)
 save_tokens(KEYS[3], tokens, now_ms)
 redis.call('HSET', KEYS[3], 'fresh', int(fresh), 'replaced', int(replaced), 'ticked_at_ms', now,
   'head', int(head), 'pace_binds', pace_binds and 1 or 0)
