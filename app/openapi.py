@@ -39,7 +39,11 @@ LIST: Schema = {"type": "array", "items": OBJECT}
 STORES = ("store_unavailable", "repairing")
 PASSES = (
     *("not_admitted", "pass_invalid", "pass_expired", "pass_other_fan", "pass_other_event"),
-    "no_visitor",
+    *("pass_used", "no_visitor"),
+)
+SLIPS = (
+    *("bad_slip", "slip_other_fan", "slip_other_event", "slip_used", "slip_expired"),
+    "bad_receipt",
 )
 UNSAFE = ("bad_origin", "body_too_long")
 
@@ -176,7 +180,7 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         query=EventQuery,
     ),
     ("POST", f"{EVENT}/queue"): _queue(
-        "Join; idempotent by fan", "not_open", "queue_closed", "bad_slip", *UNSAFE, body=JoinBody
+        "Join; idempotent by fan", "not_open", "queue_closed", *SLIPS, *UNSAFE, body=JoinBody
     ),
     ("GET", f"{EVENT}/queue"): _queue("Where the fan stands; renews the pass", "no_visitor"),
     ("GET", f"{EVENT}/queue/status.json"): Operation(
@@ -207,13 +211,15 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
     ),
     ("POST", "/admissions/exchange"): _shop(
         "A code for a pass, once",
-        *("not_admitted", "code_invalid", "code_expired", "pass_exchanged", *UNSAFE),
+        *("code_invalid", "code_other_event", "code_expired", "pass_exchanged", "pass_used"),
+        *UNSAFE,
         answer=_fields(*("eventId", "admissionId", "subject", "pass"), now=INTEGER, endsAt=INTEGER),
         body=ExchangeBody,
     ),
     ("GET", "/admissions/check"): _shop(
         "Whether the admission of a pass lives",
-        *("not_admitted", "pass_invalid", "pass_expired", "pass_other_event", "not_found"),
+        *("not_admitted", "pass_invalid", "pass_expired", "pass_other_event", "pass_used"),
+        "not_found",
         ok=(204,),
         query=CheckQuery,
         headers=("Authorization",),

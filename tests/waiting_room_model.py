@@ -7,7 +7,7 @@ keeps is apart from what PostgreSQL and the fans know, so that it can be lost or
 from dataclasses import dataclass, field, replace
 
 from waiting_room.keys import PAGES
-from waiting_room.model import Admission
+from waiting_room.model import Admission, Slip
 from waiting_room.policy import RESTORE_MS, Limits, Pace, plan_calls
 
 START_MS = 1_000_000_000_000
@@ -48,8 +48,9 @@ class Model:
     ceiling: int = BLOCK
     generation: int = 1
     resume_at_ms: int = 0
-    slips: dict[str, tuple[int, int]] = field(default_factory=dict)  # fan -> place, generation
-    called_places: set[int] = field(default_factory=set)
+    slips: dict[str, Slip] = field(default_factory=dict)  # what each fan's browser keeps
+    over: set[int] = field(default_factory=set)  # places called or given up, as PostgreSQL has them
+    forfeited: set[str] = field(default_factory=set)  # who did something by which a place is lost
 
     def where(self, fan):
         if self.active.get(fan, 0) > self.now_ms:
@@ -59,24 +60,32 @@ class Model:
         place = self.calling.get(fan) or self.kept.places.get(fan)
         return ("waiting", place) if place else ("none", 0)
 
-    def slip_place(self, fan):
-        """As the service reads a slip: older than the last repair, and its place not called."""
-        place, generation = self.slips.get(fan, (0, self.generation))
-        return place if generation < self.generation and place not in self.called_places else None
+    def slip(self, fan):
+        """As the service reads it."""
+        slip = self.slips.get(fan)
+        return slip and replace(slip, over=slip.place in self.over)
 
     def join(self, fan):
+        """False when the fan's slip is refused: the browser forgets it, and nothing else changes.
+
+        Only a repair loses a place that nobody gave up; a slip of its own generation is spent.
+        """
         kept = self.kept
         if self.where(fan)[0] != "none" and fan not in kept.places:
-            return
+            return True
         self.lapse(fan)
         if fan not in kept.places:
-            slip_place = self.slip_place(fan)
-            if slip_place is None or slip_place in kept.places.values():
+            slip = self.slip(fan)
+            if slip and (slip.over or slip.generation == self.generation):
+                del self.slips[fan]
+                return False
+            if slip is None or slip.place in kept.places.values():
                 self.last += 1
-                slip_place = self.last
-            kept.places[fan] = slip_place
-        self.slips[fan] = kept.places[fan], self.generation
+            kept.places[fan] = slip.place if slip else self.last
+        self.slips[fan] = Slip(kept.places[fan], self.generation)
+        self.forfeited.discard(fan)
         self.see([kept.places[fan]])
+        return True
 
     def see(self, places):
         kept = self.kept
@@ -85,14 +94,18 @@ class Model:
 
     def lapse(self, fan):
         if self.calls.pop(fan, None):
+            self.forfeited.add(fan)
             self.kept.pace = replace(self.kept.pace, lapsed=self.kept.pace.lapsed + 1)
 
     def accept(self, fan):
         if self.active.get(fan, 0) <= self.now_ms and self.calls.get(fan, 0) > self.now_ms:
             del self.calls[fan]
             self.active[fan] = self.now_ms + SHOP_MS
+            self.forfeited.add(fan)
 
     def leave(self, fan):
+        self.forfeited.add(fan)
+        self.over |= {self.kept.places[fan]} if fan in self.kept.places else set()
         if fan in self.calling:
             self.calls[fan] = self.calling.pop(fan)
         self.lapse(fan)
@@ -132,10 +145,11 @@ class Model:
         behind = {fan for fan, place in kept.places.items() if place < kept.head - KEPT_BEHIND}
         for fan in behind - kept.present:
             del kept.places[fan]  # gone
+            self.forfeited.add(fan)
         return sorted(self.calling, key=self.calling.__getitem__)
 
     def announce(self):
-        self.called_places |= set(self.calling.values())
+        self.over |= set(self.calling.values())
         self.calls |= dict.fromkeys(self.calling, self.now_ms + ACCEPT_MS)
         self.calling.clear()
 

@@ -81,9 +81,55 @@ class PassOtherEvent(AppError):
     title = "The admission pass is for another event."
 
 
+class PassUsed(AppError):
+    """One of ours, of an admission that is over: left, used up, ended or taken back."""
+
+    code = "pass_used"
+    title = "The turn that this admission pass is of is over. Join the queue for another."
+
+
 class BadSlip(AppError):
     code = "bad_slip"
-    title = "The slip or receipt is not one of ours, or belongs to another fan or event."
+    title = (
+        "The slip of your old place is not one of ours. Without it you get a new one at the end."
+    )
+
+
+class SlipOtherFan(AppError):
+    code = "slip_other_fan"
+    title = "The slip is of another visitor's place. Without it you get a place of your own."
+
+
+class SlipOtherEvent(AppError):
+    code = "slip_other_event"
+    title = "The slip is of a place at another event. Without it you get a place here."
+
+
+class SlipUsed(AppError):
+    """The place was called, given up or taken back."""
+
+    code = "slip_used"
+    title = (
+        "Your old place had its turn or was given up. Without its slip you get a new one at the"
+        " end."
+    )
+
+
+class SlipExpired(AppError):
+    """The queue went past the place while its fan was away: it was not called."""
+
+    code = "slip_expired"
+    title = (
+        "The queue went past your old place while you were away. Without its slip you get a new"
+        " one at the end."
+    )
+
+
+class BadReceipt(AppError):
+    """Forged or of another fan: a receipt does not name its fan, so nobody can tell which."""
+
+    code = "bad_receipt"
+    title = "The lobby receipt is not yours for this event. You may join without it, as anybody."
 
 
 class NotDrawn(AppError):

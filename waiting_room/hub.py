@@ -27,7 +27,7 @@ from core.live.connection import Connection, Socket
 from core.tasks import end
 from waiting_room import views
 from waiting_room.local import LocalEvent
-from waiting_room.model import Standing
+from waiting_room.model import Slip, Standing
 from waiting_room.nodes import Nodes
 from waiting_room.policy import CALLS_PER_TICK
 from waiting_room.teller import Teller
@@ -301,11 +301,15 @@ class Hub:
 
     async def _bring_back(self, event_id: str, event: LocalEvent) -> None:
         """After a repair: fans connected here get the places back that they had."""
-        places = {fan.subject: fan.place for fan in event.board.fans.values() if fan.place}
-        called = await self._room.rooms.places_called(event_id, list(places.values()))
+        fans = [fan for fan in event.board.fans.values() if fan.place]
+        over = await self._room.rooms.places_over(event_id, [fan.place for fan in fans])
         joins = [
-            self._room.enter(event_id, subject, None if place in called else place)
-            for subject, place in places.items()
+            self._room.enter(
+                event_id,
+                fan.subject,
+                Slip(fan.place, fan.standing.generation, over=fan.place in over),
+            )
+            for fan in fans
         ]
         joins += [
             self._room.enter(event_id, fan.subject, None, fan.standing.entry)

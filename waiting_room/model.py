@@ -8,7 +8,7 @@ from typing import Literal
 Mode = Literal["off", "auto", "on"]
 Intake = Literal["open", "closed", "draining", "drained"]
 State = Literal["none", "early", "lobby", "drawing", "waiting", "called", "admitted"]
-Kind = State | Literal["closed", "draining", "drained"]
+Kind = State | Literal["closed", "draining", "drained", "spent"]
 CLOSED: tuple[Kind, ...] = ("closed", "draining", "drained")  # answers to who has no place
 
 
@@ -77,7 +77,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a fan stands. `number`: the place, the accept deadline, the end or the opening, ms."""
+    """Where a fan stands. `number`: the place, the accept deadline, the end or the opening, ms.
+
+    `generation` is that of the state it was read from: a slip vouches for a place in it, and no
+    repair since then has kept it from being lost.
+    """
 
     kind: Kind
     number: int = 0
@@ -85,6 +89,16 @@ class Standing:
     new: bool = False
     revoked: str = ""  # why an operator lately ended what the fan had
     entry: Entry | None = None  # in the lobby and while it is drawn
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Slip:
+    """A place that a fan had in a generation. `over`: it was called, taken back or given up."""
+
+    place: int
+    generation: int
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +107,7 @@ class Join:
 
     subject: str
     call_id: str  # of the admission, should the room let the fan straight in
-    slip_place: int | None = None  # to get back after a repair
+    slip: Slip | None = None  # of a place to get back after a repair
     entry: Entry | None = None  # likewise, in the lobby
 
 

@@ -2,7 +2,8 @@
 
 A **pass** is a JWT (RFC 7519) signed with Ed25519, so that a shop elsewhere verifies it with the
 public key of /.well-known/jwks.json. It is bound to fan and event and never outlives the
-admission. A **slip** is the signed copy of a place, for the day Redis loses the queue.
+admission. A **slip** is the signed copy of a place, for the day Redis loses the queue. Both name
+their fan and event, so that one which was swapped is told from one which was forged.
 """
 
 from __future__ import annotations
@@ -15,14 +16,23 @@ from joserfc.errors import JoseError
 from joserfc.jwk import GuestProtocol, OKPKey
 
 from core.signing import Keys
-from waiting_room.errors import BadSlip, PassExpired, PassInvalid, PassOtherEvent, PassOtherFan
+from waiting_room.errors import (
+    BadSlip,
+    PassExpired,
+    PassInvalid,
+    PassOtherEvent,
+    PassOtherFan,
+    SlipOtherEvent,
+    SlipOtherFan,
+)
+from waiting_room.model import Slip
 from waiting_room.pass_keys import FIRST, MAX_PASS_MS, PassKey, signing, verifying
 
 ISSUER = "onsale"
 ALGORITHMS = ["Ed25519"]  # RFC 9864 names what RFC 8037 called EdDSA
 MAX_PASS_CHARACTERS = 1024
 MAX_SLIP_CHARACTERS = 128
-MAX_DIGITS = 15
+SLIP_FIELDS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,17 +133,19 @@ class Passes:
         raise PassInvalid
 
     def slip(self, event_id: str, subject: str, place: int, generation: int) -> str:
-        mac = self._keys.mac("slip", event_id, subject, str(place), str(generation))
-        return f"{place}.{generation}.{mac}"
+        fields = (str(place), str(generation), event_id, subject)
+        return ".".join((*fields, self._keys.mac("slip", *fields)))
 
-    def read_slip(self, text: str, event_id: str, subject: str) -> tuple[int, int]:
-        """(place, generation it was given in). Raises BadSlip."""
-        place, _, rest = text.partition(".")
-        generation, _, mac = rest.partition(".")
-        plain = all(
-            n.isascii() and n.isdigit() and len(n) <= MAX_DIGITS for n in (place, generation)
-        )
-        fields = (event_id, subject, place, generation)
-        if not (plain and mac.isascii() and self._keys.mac_ok(mac, "slip", *fields)):
+    def read_slip(self, text: str, event_id: str, subject: str) -> Slip:
+        """What a slip of this fan says. Raises BadSlip, SlipOtherEvent, SlipOtherFan, in this
+        order."""
+        *fields, mac = text.split(".")
+        good = len(fields) == SLIP_FIELDS and text.isascii()
+        if not (good and self._keys.mac_ok(mac, "slip", *fields)):
             raise BadSlip
-        return int(place), int(generation)
+        place, generation, event, fan = fields
+        if event != event_id:
+            raise SlipOtherEvent
+        if fan != subject:
+            raise SlipOtherFan
+        return Slip(int(place), int(generation))

@@ -77,11 +77,18 @@ select subject, call_id, place, kind, (extract(epoch from called_at) * 1000)::bi
 from call
 where event_id = $1 and end_reason is null and coalesce(ends_at > now(), true);
 
--- name: places_called
--- A place that was called or revoked is not given back by a slip. $1 event_id, $2 places.
-select place from call where event_id = $1 and place = any($2::bigint[])
+-- name: places_over
+-- Places that no slip gives back. A call out of line that was refused was none. $1 event_id, $2 places.
+select place from call
+where event_id = $1 and place = any($2::bigint[]) and end_reason is distinct from 'refused'
 union
-select place from revocation where event_id = $1 and place = any($2::bigint[]);
+select place from revocation where event_id = $1 and place = any($2::bigint[])
+union
+select place from given_up where event_id = $1 and place = any($2::bigint[]);
+
+-- name: place_given_up
+-- $1 event_id, $2 place.
+insert into given_up (event_id, place) values ($1, $2) on conflict do nothing;
 
 -- name: call_refused
 -- A turn out of line that the script did not give. $1 event_id, $2 call_id.

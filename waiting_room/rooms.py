@@ -140,10 +140,13 @@ class Rooms:
     async def lapsed(self, event_id: str, call_ids: Sequence[str]) -> None:
         await self._db.execute(self._sql["calls_lapsed"], event_id, list(call_ids))
 
-    async def places_called(self, event_id: str, places: Sequence[int]) -> set[int]:
-        """Those of `places` that had their turn already."""
-        rows = await self._db.fetch(self._sql["places_called"], event_id, list(places))
+    async def places_over(self, event_id: str, places: Sequence[int]) -> set[int]:
+        """Those of `places` that had their turn already, were taken back or given up."""
+        rows = await self._db.fetch(self._sql["places_over"], event_id, list(places))
         return {row["place"] for row in rows}
+
+    async def given_up(self, event_id: str, place: int) -> None:
+        await self._db.execute(self._sql["place_given_up"], event_id, place)
 
     async def open_calls(self, event_id: str) -> list[tuple[str, Admission, int]]:
         """(subject, admission, its end in ms or 0 before it was accepted)."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -26,12 +27,20 @@ from core.signing import Keys
 from waiting_room.batch import Batcher
 from waiting_room.copies import Copies
 from waiting_room.draw.service import Draws
-from waiting_room.errors import NotCalled, NotOpen, QueueClosed, SaleStopped
+from waiting_room.errors import (
+    NotCalled,
+    NotOpen,
+    PassUsed,
+    QueueClosed,
+    SaleStopped,
+    SlipExpired,
+    SlipUsed,
+)
 from waiting_room.history.store import History
 from waiting_room.hub import Hub
 from waiting_room.interventions import Interventions
 from waiting_room.keys import epoch_key
-from waiting_room.model import CLOSED, Call, Entry, Join, RoomSettings, Standing
+from waiting_room.model import CLOSED, Call, Entry, Join, RoomSettings, Slip, Standing
 from waiting_room.nodes import Nodes
 from waiting_room.passes import Passes
 from waiting_room.pipeline import ScriptPipeline
@@ -93,13 +102,18 @@ class WaitingRoom:
     async def join(
         self, event_id: str, subject: str, slip: str | None = None, receipt: str | None = None
     ) -> dict[str, Any]:
-        """Idempotent. The queue state. Raises NotOpen, QueueClosed, BadSlip, NotFound.
+        """Idempotent. The queue state. Raises NotOpen, QueueClosed, a …Slip… error, BadReceipt.
 
-        Slip and receipt give a place or an entry of the lobby back when Redis lost it.
+        Slip and receipt give a place or an entry of the lobby back when Redis lost it. A slip
+        does no harm while its fan stands here; of a place that is over it is refused.
         """
-        slip_place = await self._slip_place(event_id, subject, slip) if slip else None
+        given = await self._slip(event_id, subject, slip) if slip else None
         entry = self.draws.receipts.read(receipt, event_id, subject) if receipt else None
-        standing = await self.enter(event_id, subject, slip_place, entry)
+        standing = await self.enter(event_id, subject, given, entry)
+        if standing.kind == "spent":
+            assert given is not None
+            over = f"place {given.place} is over"
+            raise SlipUsed(over) if given.over else SlipExpired(over)
         if standing.kind == "early":
             raise NotOpen(standing.number)
         if standing.kind in CLOSED:
@@ -107,14 +121,14 @@ class WaitingRoom:
         return await self._state(event_id, subject, standing)
 
     async def enter(
-        self, event_id: str, subject: str, slip_place: int | None, entry: Entry | None = None
+        self, event_id: str, subject: str, slip: Slip | None, entry: Entry | None = None
     ) -> Standing:
         """Join, together with all who join this event at this moment."""
         if event_id not in self._joins:
             await self.generations.epoch(event_id)  # nothing is kept for events that are not there
             joins = Batcher(partial(self._join_all, event_id), JOINS_AT_ONCE)
             self._joins.setdefault(event_id, joins)
-        join = Join(subject, new_id("ad"), slip_place, entry)
+        join = Join(subject, new_id("ad"), slip, entry)
         standing = await self._joins[event_id](join)
         if standing.kind == "admitted" and standing.new:
             await self._record_direct(event_id, subject, standing)
@@ -181,11 +195,14 @@ class WaitingRoom:
         return await self._state(event_id, subject, standing)
 
     async def leave(self, event_id: str, subject: str) -> dict[str, Any]:
+        """PostgreSQL first: a place or an entry given up comes back by no repair and no slip."""
         before = await self.where(event_id, subject)
-        epoch, floor = await self.at(event_id)
-        ended = await self.guarded(event_id, self.store.leave(event_id, epoch, floor, subject))
         if before.kind in {"waiting", "drawing"}:
             await self.draws.left(event_id, subject)
+        if before.kind == "waiting":
+            await self.rooms.given_up(event_id, before.number)
+        epoch, floor = await self.at(event_id)
+        ended = await self.guarded(event_id, self.store.leave(event_id, epoch, floor, subject))
         if ended is not None:
             await self.rooms.ended(event_id, ended.call_id, "left")
         return await self._state(event_id, subject, Standing("none"))
@@ -200,9 +217,16 @@ class WaitingRoom:
         if not pass_text:
             raise NotAdmitted("no pass")
         now_ms = await redis_now_ms(self._redis)
-        self.passes.verify(pass_text, event_id, subject, now_ms=now_ms)
-        if await self.admission(event_id, subject) is None:
-            raise NotAdmitted(f"{subject} has no live admission")
+        call_id = self.passes.verify(pass_text, event_id, subject, now_ms=now_ms)
+        await self.require_live(event_id, subject, call_id)
+
+    async def require_live(self, event_id: str, subject: str, call_id: str) -> Standing:
+        """This very admission, not a later one of the fan's. Raises PassUsed."""
+        standing = await self.admission(event_id, subject)
+        held = standing.admission if standing else None
+        if standing is None or held is None or held.call_id != call_id:
+            raise PassUsed(f"{call_id} has ended")
+        return standing
 
     async def admission(self, event_id: str, subject: str) -> Standing | None:
         """Where a fan stands who may shop; None for all others.
@@ -228,13 +252,18 @@ class WaitingRoom:
     async def ended(self, event_id: str, subject: str, reason: str) -> None:
         """`booked` leaves five minutes to look at the tickets; anything else ends it now."""
         standing = await self.where(event_id, subject)
-        if standing.kind != "admitted" or standing.admission is None:
-            return
+        if standing.kind == "admitted" and standing.admission is not None:
+            await self.end_call(event_id, subject, standing.admission.call_id, reason)
+
+    async def end_call(self, event_id: str, subject: str, call_id: str, reason: str) -> bool:
+        """As `ended`, of this very admission and no later one; False when it is over already."""
         epoch, floor = await self.at(event_id)
         after_ms = BOOKED_GRACE_MS if reason == "booked" else 0
-        ends = self.store.end(event_id, epoch, floor, subject, after_ms=after_ms)
-        if await self.guarded(event_id, ends) is not None:
-            await self.rooms.ended(event_id, standing.admission.call_id, reason)
+        ends = self.store.end(event_id, epoch, floor, subject, call_id, after_ms=after_ms)
+        if await self.guarded(event_id, ends) is None:
+            return False
+        await self.rooms.ended(event_id, call_id, reason)
+        return True
 
     # -- what operators do --------------------------------------------------------------------
 
@@ -307,25 +336,20 @@ class WaitingRoom:
     async def described(self, event_id: str, subject: str, standing: Standing) -> dict[str, Any]:
         """The queue state of a fan who stands there."""
         view = await self.hub.view(event_id)
-        await self.generations.epoch(event_id)
         return self.described_from(view, event_id, subject, standing)
 
     def described_from(
         self, view: EventView, event_id: str, subject: str, standing: Standing
     ) -> dict[str, Any]:
-        generation = self.generations.known(event_id)
-        body = queue_state(view, self.passes, event_id, subject, standing, generation)
+        body = queue_state(view, self.passes, event_id, subject, standing)
         if standing.entry is not None:
             body["receipt"] = self.draws.receipts.issue(event_id, subject, standing.entry)
         return body
 
-    async def _slip_place(self, event_id: str, subject: str, slip: str) -> int | None:
-        """The place on a slip that was given before the last repair and never called."""
-        place, generation = self.passes.read_slip(slip, event_id, subject)
-        epoch, _ = await self.at(event_id)
-        if generation >= epoch.generation or await self.rooms.places_called(event_id, [place]):
-            return None
-        return place
+    async def _slip(self, event_id: str, subject: str, text: str) -> Slip:
+        """What the slip says, and PostgreSQL of its place."""
+        slip = self.passes.read_slip(text, event_id, subject)
+        return replace(slip, over=bool(await self.rooms.places_over(event_id, [slip.place])))
 
     async def _record_direct(self, event_id: str, subject: str, standing: Standing) -> None:
         assert standing.admission is not None

@@ -16,7 +16,17 @@ from core.generations import Epoch
 from core.ids import new_id
 from core.lua import LuaScript, RunsScripts
 from waiting_room.keys import PAGES, key, revoked_key
-from waiting_room.model import Admission, Call, Counts, Entry, Join, Kind, RoomSettings, Standing
+from waiting_room.model import (
+    Admission,
+    Call,
+    Counts,
+    Entry,
+    Join,
+    Kind,
+    RoomSettings,
+    Slip,
+    Standing,
+)
 from waiting_room.policy import KEPT_BEHIND
 from waiting_room.ranks import bitmap_of
 
@@ -78,10 +88,10 @@ class QueueStore:
         now_ms: int | None = None,
     ) -> list[Standing | int]:
         """Where each fan stands now; an int is the ceiling, which must be raised first."""
-        flat = [part for join in joins for part in _flat(join)]
+        flat = [part for join in joins for part in _flat(join, epoch)]
         caller = _caller(epoch, floor, now_ms)
         replies = await self._run("join", event_id, **caller, joins=flat)
-        return [int(r[1]) if r[0] == b"ceiling" else _standing(r) for r in replies]
+        return [int(r[1]) if r[0] == b"ceiling" else _standing(r, epoch) for r in replies]
 
     async def where(
         self,
@@ -96,7 +106,7 @@ class QueueStore:
         caller = _caller(epoch, floor, now_ms)
         revoked = [revoked_key(event_id, subject) for subject in subjects]
         replies = await self._run("where", event_id, **caller, subjects=subjects, revoked=revoked)
-        return [replace(_standing(r[:3]), revoked=r[3].decode()) for r in replies]
+        return [replace(_standing(r[:3], epoch), revoked=r[3].decode()) for r in replies]
 
     async def tick(
         self,
@@ -164,11 +174,19 @@ class QueueStore:
         return int(await self._run("age", event_id, **_caller(epoch, floor, now_ms), seen=seen))
 
     async def end(
-        self, event_id: str, epoch: Epoch, floor: int, subject: str, *, after_ms: int
+        self,
+        event_id: str,
+        epoch: Epoch,
+        floor: int,
+        subject: str,
+        call_id: str,
+        *,
+        after_ms: int,
+        now_ms: int | None = None,
     ) -> int | None:
-        """The new end of the admission; None when there is none."""
-        caller = _caller(epoch, floor, None)
-        reply = await self._run("end", event_id, **caller, subject=subject, after_ms=after_ms)
+        """The new end of this admission; None when the fan has none, or another."""
+        args = {"subject": subject, "call_id": call_id, "after_ms": after_ms}
+        reply = await self._run("end", event_id, **_caller(epoch, floor, now_ms), **args)
         return int(reply) if reply else None
 
     async def skip(
@@ -295,17 +313,25 @@ def _caller(epoch: Epoch, floor: int, now_ms: int | None) -> dict[str, Any]:
     return {"epoch": epoch.text, "floor": floor, "now_ms": "" if now_ms is None else now_ms}
 
 
-def _flat(join: Join) -> tuple[str | int, ...]:
+def _flat(join: Join, epoch: Epoch) -> tuple[str | int, ...]:
     entry = join.entry or Entry(new_id("en"))
-    return join.subject, join.call_id, join.slip_place or "", str(entry)
+    return join.subject, join.call_id, _slip(join.slip, epoch), str(entry)
 
 
-def _standing(reply: list[Any]) -> Standing:
+def _slip(slip: Slip | None, epoch: Epoch) -> str | int:
+    """A place may be lost by a repair only; in its own generation it is there or it is spent."""
+    if slip is None:
+        return ""
+    return "spent" if slip.over or slip.generation >= epoch.generation else slip.place
+
+
+def _standing(reply: list[Any], epoch: Epoch) -> Standing:
     kind, held = cast("Kind", reply[0].decode()), reply[2].decode()
     new = len(reply) > 3 and bool(reply[3])
     if kind in {"lobby", "drawing"}:
         return Standing(kind, new=new, entry=Entry.parse(held))
-    return Standing(kind, int(reply[1]), Admission.parse(held) if held else None, new=new)
+    admission = Admission.parse(held) if held else None
+    return Standing(kind, int(reply[1]), admission, new=new, generation=epoch.generation)
 
 
 def _pairs(flat: list[bytes]) -> dict[str, str]:

@@ -61,7 +61,8 @@ class Teller:
         for subject, place in zip(asked, places, strict=True):
             fan = event.board.fans.get(subject)
             if fan is not None and place and fan.standing.entry is not None:
-                event.board.stands(fan, Standing("waiting", place))
+                standing = Standing("waiting", place, generation=epoch.generation)
+                event.board.stands(fan, standing)
                 told.append(fan)
         await self._tell_all(event_id, event, view, told)
 

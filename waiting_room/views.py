@@ -123,7 +123,6 @@ def queue_state(
     event_id: str,
     subject: str,
     standing: Standing,
-    generation: int,
 ) -> dict[str, Any]:
     room = view.room
     body: dict[str, Any] = {"state": standing.kind, **_for_all(view), "pollMs": POLL_MS}
@@ -137,7 +136,7 @@ def queue_state(
             body |= _before_the_draw(view, standing)
         case "waiting":
             body |= _waiting(view, standing.number)
-            body["slip"] = passes.slip(event_id, subject, standing.number, generation)
+            body["slip"] = passes.slip(event_id, subject, standing.number, standing.generation)
         case "called":
             place = standing.admission.place if standing.admission else 0
             body |= {"place": place, "acceptBy": standing.number}

@@ -61,9 +61,12 @@ async function refused(problem, brought) {
   if (!problem.code) throw problem; // ours, not the server's
   if (problem.code === "not_open") return show({ ...current, state: "early", opensAt: problem.facts.opensAt });
   if (problem.code === "queue_closed") return show({ ...current, state: "closed", intake: problem.facts.intake });
-  if (problem.code === "bad_slip" && brought) {
+  if (/slip|receipt/.test(problem.code) && brought) { // of a place that is over: told, and a new one
     remember("localStorage", SLIP, null);
     remember("localStorage", RECEIPT, null);
+    say($("#note"), problem.message);
+    $("#note").hidden = false;
+    speak(problem.message);
     return show(await insist(() => call("POST", api, { body: {} })));
   }
   trouble(t("This did not work"), problem.message);
@@ -247,6 +250,7 @@ function revoked({ revokedReason }) {
 }
 
 function forget() {
+  $("#note").hidden = true;
   remember("localStorage", SLIP, null);
   remember("sessionStorage", BEST, null);
   shownRank = null;

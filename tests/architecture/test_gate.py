@@ -72,7 +72,7 @@ async def test_a_good_pass_of_an_admission_that_ended_opens_nothing(method, path
     await client.post(f"/events/{event_id}/queue/leave", json={})
     headers = {"authorization": f"Bearer {mine}"}
     reply = await client.request(method, address(path, event_id), headers=headers)
-    assert (reply.status_code, reply.json()["code"]) == (403, "not_admitted")
+    assert (reply.status_code, reply.json()["code"]) == (403, "pass_used")
 
 
 @pytest.mark.parametrize(("method", "path"), sorted(GATED))

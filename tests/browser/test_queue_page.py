@@ -78,6 +78,22 @@ def test_tabs_share_one_place_and_an_accepted_turn_takes_both_to_the_map(fan, se
         page.wait_for_url(f"**/e/{arena}/seats")
 
 
+def test_a_fan_whose_old_place_is_over_gets_a_new_one_and_is_told(fan, arena):
+    page = fan()
+    queue(page, arena)
+    name = f"onsale.slip.{arena}"
+    old = page.evaluate("name => localStorage.getItem(name)", name)
+    leave(page)
+    page.evaluate("([name, slip]) => localStorage.setItem(name, slip)", [name, old])
+    queue(page, arena)
+    expect(page.locator("#note")).to_contain_text("Your old place had its turn or was given up.")
+    new = page.evaluate("name => localStorage.getItem(name)", name)
+    assert int(new.partition(".")[0]) > int(old.partition(".")[0])
+    page.reload()
+    rank(page)
+    expect(page.locator("#note")).to_be_hidden()
+
+
 def test_a_fan_who_goes_back_from_the_queue_and_forth_has_the_same_place(fan, arena):
     page = fan()
     page.goto(f"/e/{arena}")

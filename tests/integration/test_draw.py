@@ -10,7 +10,7 @@ import pytest
 from core.signing import Keys
 from tests.live_clients import Pulled
 from waiting_room.draw.policy import commitment, merkle_root, order, root_by_path
-from waiting_room.errors import BadSlip, NotOpen
+from waiting_room.errors import BadReceipt, NotOpen
 from waiting_room.service import WaitingRoom
 
 KEYS = Keys("s" * 32)
@@ -177,9 +177,9 @@ async def test_a_receipt_gives_the_entry_back_when_redis_lost_the_lobby(nodes, l
     assert (back["entryId"], back["receipt"]) == (mine["entryId"], mine["receipt"])
     for forged in ("x", mine["receipt"][:-70] + "A" * 70 + ".x", "a.e30.b", ""):
         if forged and forged.split(".")[1:2] != mine["receipt"].split(".")[1:2]:
-            with pytest.raises(BadSlip):
+            with pytest.raises(BadReceipt):
                 await nodes[0].join(lobby, "vs_fan", None, forged)
-    with pytest.raises(BadSlip):
+    with pytest.raises(BadReceipt):
         await nodes[0].join(lobby, "vs_thief", None, mine["receipt"])
 
 

@@ -117,7 +117,7 @@ async def test_without_scripts_a_called_fan_accepts_by_a_form(fan, make_sale):
 async def test_a_form_that_comes_too_early_or_too_late_shows_how_things_stand(fan, make_sale):
     event_id, early = (
         await make_sale(mode="on"),
-        await make_sale(mode="on", opens_in_s=600, draw=False),
+        await make_sale(mode="on", opens_in_s=650, draw=False),
     )
     for event, do in ((event_id, "accept"), (early, "join")):
         reply = await fan().post(f"/e/{event}/queue", data={"do": do})

@@ -127,13 +127,6 @@ async def test_after_redis_lost_everything_fans_get_their_places_back_by_their_s
     assert back == [3, 2, 1]
 
 
-async def test_a_slip_of_another_fan_is_refused(fan, make_sale):
-    event_id = await make_sale(mode="on", max_active=0)
-    slip = (await state(fan(), event_id))["slip"]
-    assert (await state(fan(), event_id, body={"slip": slip}))["code"] == "bad_slip"
-    assert (await state(fan(), event_id, body={"slip": "1.1.x"}))["code"] == "bad_slip"
-
-
 async def test_the_status_in_cloudflares_shape_tells_the_same(fan, make_sale):
     event_id = await make_sale(mode="on", max_active=0)
     client, path = fan(), f"/events/{event_id}/queue/status.json"

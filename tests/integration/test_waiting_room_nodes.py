@@ -6,9 +6,11 @@ import contextlib
 import orjson
 import pytest
 
+from core.errors import AppError
 from core.signing import Keys
 from tests.live_clients import Pulled
 from waiting_room.errors import NotCalled, NotOpen
+from waiting_room.model import Admission, Call
 from waiting_room.service import WaitingRoom
 
 KEYS = Keys("s" * 32)
@@ -308,10 +310,37 @@ async def test_a_place_already_called_is_not_given_back_by_its_slip(nodes, make_
     await nodes[0].leave(event_id, "vs_fan")
     tab.close()
     await redis.flushall()
-    joined = await until(
-        lambda: nodes[0].join(event_id, "vs_fan", slip), lambda said: said["state"] == "waiting"
+    assert await until(lambda: code_of(nodes[0].join(event_id, "vs_fan", slip)), "slip_used".__eq__)
+    assert (await nodes[0].join(event_id, "vs_fan"))["place"] > 10_000
+
+
+async def test_a_call_out_of_line_that_was_refused_costs_no_place_in_a_repair(
+    nodes, make_sale, redis
+):
+    event_id = await make_sale(mode="on", max_active=0)
+    mine = await nodes[0].join(event_id, "vs_fan")
+    room = nodes[0].rooms
+    call = Call("vs_fan", Admission("ad_refused", mine["place"], 1_900_000_000_000, "skip"))
+    await room.ask_to_skip(event_id, call, no_note)
+    await room.skip_refused(event_id, call, no_note)
+    await redis.flushall()
+    back = await until(
+        lambda: nodes[1].join(event_id, "vs_fan", mine["slip"]), lambda said: "place" in said
     )
-    assert joined["place"] > 10_000
+    assert back["place"] == mine["place"]
+
+
+async def no_note(connection):
+    pass
+
+
+async def code_of(call):
+    """The code with which it is refused; '' for none."""
+    try:
+        await call
+    except AppError as exc:
+        return exc.code
+    return ""
 
 
 async def test_after_a_repair_an_auto_room_lets_nobody_past_those_on_their_way_back(

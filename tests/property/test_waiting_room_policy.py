@@ -32,7 +32,6 @@ from waiting_room.policy import RESTORE_MS, Limits
 from waiting_room.ranks import places_of
 from waiting_room.store import QueueStore
 
-EPOCH = Epoch(1, "abcdef01")
 SOAK = 1_000  # examples of the profile `make soak` uses are more than that
 HISTORIES = 10_000 if settings.default.max_examples >= SOAK else 150
 _events = itertools.count()
@@ -83,8 +82,12 @@ class History:
         self.floor = 0
 
     @property
+    def epoch(self):
+        return Epoch(self.model.generation, "abcdef01")
+
+    @property
     def at(self):
-        return self.event_id, EPOCH, 0
+        return self.event_id, self.epoch, 0
 
     @property
     def now(self):
@@ -92,7 +95,7 @@ class History:
 
     async def begin(self):
         await self.store.restore(self.event_id, self.room, 0, [])
-        await self.redis.set(epoch_key(self.event_id), EPOCH.text)
+        await self.redis.set(epoch_key(self.event_id), self.epoch.text)
         await self.set_room()
         await self.tick(0)
 
@@ -101,8 +104,14 @@ class History:
         await self.store.copy_settings(*self.at, self.room, self.model.ceiling)
 
     async def join(self, fan, again=False):
-        join = Join(fan, "ad_x", self.model.slip_place(fan))
-        self.model.join(fan)
+        """With what the browser keeps; a slip that is refused is forgotten, as the page does."""
+        join = Join(fan, "ad_x", self.model.slip(fan))
+        if not self.model.join(fan):
+            assert fan in self.model.forfeited  # an honest fan is never refused
+            told = await self.store.join(*self.at, [join] * (1 + again), **self.now)
+            assert {standing.kind for standing in told} == {"spent"}
+            join = Join(fan, "ad_x")
+            self.model.join(fan)
         for told in await self.store.join(*self.at, [join] * (1 + again), **self.now):
             assert (told.kind, told.number) == self.model.where(fan)
 
@@ -199,7 +208,7 @@ class History:
         self.room = replace(self.room, resume_at_ms=self.model.resume_at_ms)
         args = self.event_id, self.room, ceiling, calls
         await self.store.restore(*args, now_ms=self.model.now_ms)
-        await self.redis.set(epoch_key(self.event_id), EPOCH.text)
+        await self.redis.set(epoch_key(self.event_id), self.epoch.text)
         await self.set_room()
         self.copy, self.floor = {}, 0
 
@@ -208,7 +217,7 @@ class History:
         model = self.model
         told = await self.store.where(*self.at, ALL_FANS, **self.now)
         assert [(s.kind, s.number) for s in told] == [model.where(fan) for fan in ALL_FANS]
-        args = self.event_id, EPOCH, self.floor
+        args = self.event_id, self.epoch, self.floor
         looked = await self.store.changes(*args, whole=not self.floor, **self.now)
         assert looked.counts.waiting == len(model.kept.places)  # Q2: with `where`, one each
         places = list(model.kept.places.values())

@@ -1,4 +1,7 @@
-"""Many nodes tick at once. First show that this test can see the race at all."""
+"""Many nodes tick at once; a shop ends an admission while its fan comes in anew.
+
+First show that these tests can see the race at all.
+"""
 
 import asyncio
 
@@ -73,3 +76,57 @@ async def test_a_fan_who_joins_from_many_tabs_at_once_has_one_place(store):
     )
     told = await asyncio.gather(*joins)
     assert {standing.number for batch in told for standing in batch} == {101}
+
+
+# -- a shop ends an admission that the fan leaves at this moment, to come in anew ------------------
+
+
+async def admitted(store, fan, call_id):
+    """The fan goes straight in, with this call."""
+    (standing,) = await store.join(EVENT, EPOCH, 0, [Join(fan, call_id)], now_ms=1_000)
+    assert standing.kind == "admitted"
+
+
+@pytest.fixture
+async def open_store(store, redis):
+    """A room that is off: everybody goes straight in."""
+    await redis.hset(key(EVENT, "settings"), "mode", "off")
+    return store
+
+
+async def test_control_compare_then_end_ends_the_next_admission(redis, open_store):
+    """What `POST /admissions/{id}/end` would be if it compared before the script and not in it."""
+    await admitted(open_store, "fan", "ad_old")
+    compared, is_back = asyncio.Event(), asyncio.Event()
+
+    async def shop():
+        (standing,) = await open_store.where(EVENT, EPOCH, 0, ["fan"], now_ms=2_000)
+        assert standing.admission.call_id == "ad_old"
+        compared.set()
+        await is_back.wait()
+        await redis.zadd(key(EVENT, "active"), {"fan": 2_000}, lt=True)
+
+    async def fan():
+        await compared.wait()
+        await open_store.leave(EVENT, EPOCH, 0, "fan")
+        await admitted(open_store, "fan", "ad_new")
+        is_back.set()
+
+    await asyncio.gather(shop(), fan())
+    (standing,) = await open_store.where(EVENT, EPOCH, 0, ["fan"], now_ms=2_000)
+    assert standing.kind == "none"
+
+
+async def test_a_shop_that_ends_an_old_admission_leaves_the_next_one_alone(open_store):
+    await admitted(open_store, "fan", "ad_old")
+    await open_store.leave(EVENT, EPOCH, 0, "fan")
+    await admitted(open_store, "fan", "ad_new")
+
+    async def end(call_id):
+        args = EVENT, EPOCH, 0, "fan", call_id
+        return await open_store.end(*args, after_ms=0, now_ms=2_000)
+
+    assert set(await asyncio.gather(*(end("ad_old") for _ in range(NODES)))) == {None}
+    (standing,) = await open_store.where(EVENT, EPOCH, 0, ["fan"], now_ms=2_000)
+    assert (standing.kind, standing.admission.call_id) == ("admitted", "ad_new")
+    assert await end("ad_new") == 2_000

@@ -4,8 +4,17 @@ import pytest
 from joserfc import jwt
 
 from core.signing import Keys
-from waiting_room.errors import BadSlip, PassExpired, PassInvalid, PassOtherEvent, PassOtherFan
-from waiting_room.passes import MAX_PASS_CHARACTERS, Passes
+from waiting_room.errors import (
+    BadSlip,
+    PassExpired,
+    PassInvalid,
+    PassOtherEvent,
+    PassOtherFan,
+    SlipOtherEvent,
+    SlipOtherFan,
+)
+from waiting_room.model import Slip
+from waiting_room.passes import MAX_PASS_CHARACTERS, MAX_SLIP_CHARACTERS, Passes
 
 EVENT, FAN, CALL = "ev_gig", "vs_fan", "ad_1"
 NOW_MS = 1_900_000_000_000
@@ -84,7 +93,12 @@ def test_a_pass_can_be_read_after_its_end_by_whoever_wants_to_end_its_admission(
 
 def test_a_slip_gives_back_its_place_and_generation(passes):
     slip = passes.slip(EVENT, FAN, 41, 3)
-    assert passes.read_slip(slip, EVENT, FAN) == (41, 3)
+    assert passes.read_slip(slip, EVENT, FAN) == Slip(41, 3)
+
+
+def test_the_longest_slip_is_within_what_a_join_takes(passes):
+    longest = "ev_" + "a" * 40, "vs_" + "a" * 26, 10**15 - 1, 10**15 - 1
+    assert len(passes.slip(*longest)) <= MAX_SLIP_CHARACTERS
 
 
 @pytest.mark.parametrize(
@@ -92,6 +106,10 @@ def test_a_slip_gives_back_its_place_and_generation(passes):
     [
         lambda slip: slip.replace("41.", "40.", 1),
         lambda slip: slip.replace(".3.", ".2.", 1),
+        lambda slip: slip.replace(EVENT, "ev_other"),
+        lambda slip: slip.replace(FAN, "vs_other"),
+        lambda slip: slip.replace(".", "", 1),
+        lambda slip: slip + ".x",
         lambda slip: slip[:-1],
         lambda slip: "41",
         lambda slip: "",
@@ -105,8 +123,9 @@ def test_a_slip_that_was_changed_is_refused(passes, change):
         passes.read_slip(change(passes.slip(EVENT, FAN, 41, 3)), EVENT, FAN)
 
 
-def test_a_slip_of_another_fan_or_event_is_refused(passes):
+def test_a_slip_of_another_fan_or_event_is_told_apart(passes):
     slip = passes.slip(EVENT, FAN, 41, 3)
-    for event_id, subject in ((EVENT, "vs_other"), ("ev_other", FAN)):
-        with pytest.raises(BadSlip):
-            passes.read_slip(slip, event_id, subject)
+    with pytest.raises(SlipOtherFan):
+        passes.read_slip(slip, EVENT, "vs_other")
+    with pytest.raises(SlipOtherEvent):
+        passes.read_slip(slip, "ev_other", FAN)

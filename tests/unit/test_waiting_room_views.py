@@ -50,7 +50,7 @@ def view(**settings):
 
 
 def told(seen, standing):
-    return queue_state(seen, Passes(Keys("s" * 32)), "ev_gig", "vs_fan", standing, 1)
+    return queue_state(seen, Passes(Keys("s" * 32)), "ev_gig", "vs_fan", standing)
 
 
 def test_before_the_opening_who_has_nothing_is_early_and_afterwards_simply_has_nothing():

@@ -78,7 +78,7 @@ union select subject from revocation where event_id = $1;
 select coalesce(array_agg(subject), '{}') as subjects,
        coalesce(max(place) filter (where kind <> 'skip'), 0) as frontier
 from call
-where event_id = $1
+where event_id = $1 and end_reason is distinct from 'refused'
   and (place between $2 and $3 or kind = 'skip' or kind = 'direct'
        and called_at >= (select opens_at from room where event_id = $1));
 

@@ -16,7 +16,7 @@ from joserfc import jwt
 
 from core.ids import is_id
 from core.signing import Keys
-from waiting_room.errors import BadSlip
+from waiting_room.errors import BadReceipt
 from waiting_room.model import Entry
 from waiting_room.passes import ALGORITHMS, ISSUER
 
@@ -43,7 +43,7 @@ class Receipts:
         return jwt.encode(header, claims, self._jwk, algorithms=ALGORITHMS)
 
     def read(self, text: str, event_id: str, subject: str) -> Entry:
-        """The entry, if this fan got it here. Raises BadSlip.
+        """The entry, if this fan got it here. Raises BadReceipt.
 
         The MAC says all we need to know, so a receipt outlives the key that signed it.
         """
@@ -53,12 +53,12 @@ class Receipts:
             entry = Entry(claims["entry"], claims["joinedAt"])
             mac = claims["bound"]
         except (IndexError, KeyError, TypeError, ValueError) as exc:
-            raise BadSlip from exc
+            raise BadReceipt from exc
         plain = isinstance(mac, str) and mac.isascii() and isinstance(entry.joined_at_ms, int)
         named = isinstance(entry.entry_id, str) and is_id("en", entry.entry_id)
         mine = (event_id, subject, entry)
         if not (plain and named and self._keys.mac_ok(mac, "receipt", *_fields(*mine))):
-            raise BadSlip
+            raise BadReceipt
         return entry
 
     def _mac(self, event_id: str, subject: str, entry: Entry) -> str:

@@ -1,18 +1,21 @@
--- Bring the end of an admission forward: after a booking, by revocation. Never puts it off.
+-- Bring the end of an admission forward: after a booking, by a shop. Never puts it off.
 --
 -- KEYS[1] epoch_key  string: the epoch of this state
 -- KEYS[2] state      hash: counters
 -- KEYS[3] active     zset: subject -> end of the admission, Unix ms
+-- KEYS[4] admission  hash: subject -> call_id:place:called_at:kind
 --
 -- ARGV[1] epoch      of the caller
 -- ARGV[2] floor      highest log version the caller has seen, int >= 0
 -- ARGV[3] now_ms     Unix ms; '' takes Redis' own clock
 -- ARGV[4] subject    the fan
--- ARGV[5] after_ms   how long it may still last, ms, int >= 0
+-- ARGV[5] call_id    of the admission to end
+-- ARGV[6] after_ms   how long it may still last, ms, int >= 0
 --
--- Returns: the end in Unix ms, '' when there is no admission.
+-- Returns: the end in Unix ms, '' when the fan has no admission or a later one.
 --
--- Why a script: the clock that decides is Redis' own. Cost: O(log N).
+-- Why a script: between a look at the admission and its end the fan may have left and come in
+-- again, and the clock that decides is Redis' own. Cost: O(log N).
 
 -- @include guard
 -- @include now
@@ -21,6 +24,10 @@ local refused = stale(KEYS[1], ARGV[1], KEYS[2], ARGV[2])
 if refused then
   return refused
 end
-redis.call('ZADD', KEYS[3], 'XX', 'LT', int(clock(ARGV[3]) + tonumber(ARGV[5])), ARGV[4])
+local held = redis.call('HGET', KEYS[4], ARGV[4])
+if not held or string.match(held, '^[^:]*') ~= ARGV[5] then
+  return ''
+end
+redis.call('ZADD', KEYS[3], 'XX', 'LT', int(clock(ARGV[3]) + tonumber(ARGV[6])), ARGV[4])
 local ends = redis.call('ZSCORE', KEYS[3], ARGV[4])
 return ends and int(tonumber(ends)) or ''

@@ -17,13 +17,15 @@
 -- ARGV[1] epoch      of the caller
 -- ARGV[2] floor      highest log version the caller has seen, int >= 0
 -- ARGV[3] now_ms     Unix ms; '' takes Redis' own clock
--- ARGV[4..] joins    for each: subject; call_id, should the join make an admission; slip_place to
---   give back after a repair, checked by the caller, '' for none; entry for the lobby's list, should
---   the join make one: 'entry_id', or 'entry_id:joined_at_ms' to give one back after a repair
+-- ARGV[4..] joins    for each: subject; call_id, should the join make an admission; slip: the place to
+--   give back after a repair, checked by the caller, 'spent' for one that is over if the fan does not
+--   stand here, '' for none; entry for the lobby's list, should the join make one: 'entry_id', or
+--   'entry_id:joined_at_ms' to give one back after a repair
 --
 -- Returns: for each join, in order, {kind, number, admission, new}: 'admitted' end_ms; 'called'
---   accept_by; 'waiting' place; 'lobby' and 'drawing', with the entry in place of an admission; 'early'; 'closed', 'draining', 'drained': nobody new; 'ceiling':
---   raise it in PostgreSQL and join again.
+--   accept_by; 'waiting' place; 'lobby' and 'drawing', with the entry in place of an admission; 'early';
+--   'spent': the slip's place is over, and nothing was given; 'closed', 'draining', 'drained': nobody
+--   new; 'ceiling': raise it in PostgreSQL and join again.
 --
 -- Why a script: it looks first and takes a number last, in one step, so that no tab gets a second
 -- place and no refused join burns a number. Many a call: joins of one moment share a round trip.
@@ -118,14 +120,19 @@ local function gathers(subject, given)
   return { 'lobby', '0', entry, 1 }
 end
 
-local function join(subject, call_id, slip_place, entry)
+local function join(subject, call_id, slip, entry)
   local standing = held_by(subject)
   if standing then
     return standing
   end
   local place = tonumber(redis.call('ZSCORE', KEYS[4], subject) or '0')
-  local back = slip_place or string.find(entry, ':', 1, true) or in_lobby(KEYS[12], KEYS[13], subject)
-  local new = place == 0 and not back -- who comes back after a repair is not new
+  local here = place > 0 or in_lobby(KEYS[12], KEYS[13], subject)
+  if slip == 'spent' and not here then
+    return { 'spent', '0', '', 0 }
+  end
+  -- Who comes back after a repair is not new. A receipt gives back what is still to be drawn.
+  local slip_place = tonumber(slip)
+  local new = not (here or slip_place or (not draw and string.find(entry, ':', 1, true)))
   if new and room.intake ~= 'open' then
     return { room.intake, '0', '', 0 }
   end
@@ -162,7 +169,7 @@ end
 
 local reply = {}
 for i = 4, #ARGV, 4 do
-  reply[#reply + 1] = join(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3])
+  reply[#reply + 1] = join(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
 end
 log_places(KEYS[11], KEYS[3], '+', arrived)
 log_places(KEYS[11], KEYS[3], '-', left)

@@ -24,6 +24,13 @@ class CodeInvalid(AppError):
     title = "The exchange code is not one of ours, or a newer one took its place."
 
 
+class CodeOtherEvent(AppError):
+    """Nothing was used up: the shop of the right event may still exchange it."""
+
+    code = "code_other_event"
+    title = "The exchange code is for another event. This event's queue gives one of its own."
+
+
 class CodeExpired(AppError):
     code = "code_expired"
     title = "The exchange code was not used in time. The event's queue gives another."

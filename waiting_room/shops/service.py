@@ -23,7 +23,14 @@ from core.redis import now_ms as redis_now_ms
 from waiting_room.errors import PassExpired, PassOtherEvent
 from waiting_room.passes import Claims
 from waiting_room.service import WaitingRoom
-from waiting_room.shops.errors import AtShop, CodeExpired, CodeInvalid, PassExchanged, ReturnRefused
+from waiting_room.shops.errors import (
+    AtShop,
+    CodeExpired,
+    CodeInvalid,
+    CodeOtherEvent,
+    PassExchanged,
+    ReturnRefused,
+)
 from waiting_room.shops.policy import is_allowed, is_prefix, with_code
 from waiting_room.shops.store import Exchange, Record, Shop, ShopStore
 
@@ -58,23 +65,26 @@ class Shops:
 
     # -- the shop -----------------------------------------------------------------------------
 
-    async def exchange(self, code: str, binding: str = "") -> dict[str, Any]:
+    async def exchange(self, code: str, binding: str = "", event_id: str = "") -> dict[str, Any]:
         """The pass, once. Nothing is used up when the admission can't be looked at.
 
-        Raises CodeInvalid, CodeExpired, PassExchanged, NotAdmitted or StoreUnavailable.
+        `event_id`: the shop's, '' for any. Raises CodeInvalid, CodeOtherEvent, CodeExpired,
+        PassExchanged, PassUsed or StoreUnavailable.
         """
         found = await self._store.find(code, repeat_ms=REPEAT_MS) if is_id("xc", code) else None
         if found is None:
             raise CodeInvalid
+        if event_id and found.event_id != event_id:
+            raise CodeOtherEvent(found.event_id)
         if found.expired:
             raise CodeExpired
         if found.used and not _repeats(found, binding):
             raise PassExchanged(found.call_id)
-        ends_ms = await self._ends_ms(found.event_id, found.subject, found.call_id)
+        named = (found.event_id, found.subject, found.call_id)
+        ends_ms = (await self._room.require_live(*named)).number
         if not found.used and not await self._store.use(code, binding):
             raise PassExchanged(found.call_id)
         now_ms = await redis_now_ms(self._redis)
-        named = (found.event_id, found.subject, found.call_id)
         issued = self._room.passes.issue(*named, now_ms=now_ms, ends_ms=ends_ms, binding=binding)
         return {
             "eventId": found.event_id,
@@ -95,7 +105,7 @@ class Shops:
             raise PassOtherEvent
         if claims.ends_ms <= now_ms:
             raise PassExpired
-        await self._ends_ms(event_id, claims.subject, claims.call_id)
+        await self._room.require_live(event_id, claims.subject, claims.call_id)
         return claims
 
     async def end(self, call_id: str, pass_text: str) -> None:
@@ -106,19 +116,9 @@ class Shops:
         claims = self._room.passes.read(pass_text, now_ms=await redis_now_ms(self._redis))
         if claims.call_id != call_id:
             raise NotFound(call_id)
-        standing = await self._room.where(claims.event_id, claims.subject)
-        if standing.admission is not None and standing.admission.call_id == call_id:
-            await self._room.ended(claims.event_id, claims.subject, "ended")
-            now = await self._room.where(claims.event_id, claims.subject)
-            await self._room.hub.push(claims.event_id, claims.subject, now)
-
-    async def _ends_ms(self, event_id: str, subject: str, call_id: str) -> int:
-        """The end of this very admission, not of a later one of the fan's."""
-        standing = await self._room.admission(event_id, subject)
-        held = standing.admission if standing else None
-        if standing is None or held is None or held.call_id != call_id:
-            raise NotAdmitted(f"{call_id} has ended")
-        return standing.number
+        event_id, subject = claims.event_id, claims.subject
+        if await self._room.end_call(event_id, subject, call_id, "ended"):
+            await self._room.hub.push(event_id, subject, await self._room.where(event_id, subject))
 
     # -- the operator -------------------------------------------------------------------------
 

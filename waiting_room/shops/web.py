@@ -33,10 +33,14 @@ class ReturnBody(Body):
 
 
 class ExchangeBody(Body):
-    """`binding` is what the shop will ask for beside the pass, such as its cookie's SHA-256."""
+    """`binding` is what the shop will ask for beside the pass, such as its cookie's SHA-256.
+
+    `event`: the one the shop sells, so that a code for another is refused and not used up.
+    """
 
     code: str = Field(max_length=MAX_CODE_CHARACTERS)
     binding: str = Field("", max_length=MAX_BINDING_CHARACTERS, pattern=r"^[A-Za-z0-9_-]*$")
+    event: str = Field("", pattern=f"^({EVENT_ID.pattern})?$")
 
 
 class CheckQuery(Body):
@@ -62,7 +66,7 @@ class ShopsWeb:
 
     async def exchange(self, request: Request) -> Response:
         body = await read_body(request, ExchangeBody)
-        exchanged = await self._shops.exchange(body.code, body.binding)
+        exchanged = await self._shops.exchange(body.code, body.binding, body.event)
         return json_reply(exchanged, headers={"x-onsale-pass": exchanged["pass"], **NO_STORE})
 
     async def check(self, request: Request) -> Response:
