@@ -10,7 +10,7 @@ import pytest
 from core.signing import Keys
 from tests.live_clients import Pulled
 from waiting_room.draw.policy import commitment, merkle_root, order, root_by_path
-from waiting_room.errors import BadReceipt, NotOpen
+from waiting_room.errors import BadReceipt, NotOpen, QueueClosed
 from waiting_room.service import WaitingRoom
 
 KEYS = Keys("s" * 32)
@@ -276,3 +276,14 @@ async def test_a_room_switched_off_lets_the_lobby_straight_in_at_the_opening(nod
     await nodes[0].join(lobby, "vs_fan")
     await open_now(nodes[0], lobby, mode="off")
     await until(lambda: nodes[1].state(lobby, "vs_fan"), lambda said: said["state"] == "admitted")
+
+
+async def test_a_receipt_of_an_entry_that_had_its_draw_opens_no_closed_room(nodes, lobby):
+    mine = await nodes[0].join(lobby, "vs_fan")
+    await open_now(nodes[0], lobby)
+    await until(lambda: nodes[0].state(lobby, "vs_fan"), lambda said: said["state"] == "waiting")
+    await nodes[0].leave(lobby, "vs_fan")
+    version = (await nodes[0].settings(lobby)).version
+    await nodes[0].change_settings(lobby, version, intake="closed")
+    with pytest.raises(QueueClosed):
+        await nodes[1].join(lobby, "vs_fan", None, mine["receipt"])

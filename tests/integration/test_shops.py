@@ -127,6 +127,24 @@ async def test_a_code_that_was_not_used_in_time_has_expired(fan, sale, db):
     assert (await exchanged(fan(), code)).json()["code"] == "code_expired"
 
 
+async def test_codes_of_admissions_that_are_over_are_swept_and_those_of_live_ones_stay(
+    fan, sale, db
+):
+    shopping, left = fan(), [fan() for _ in range(3)]
+    for client in (shopping, *left):
+        await joined(client, sale)
+        await exchanged(fan(), await code_for(client, sale))
+    for client in left:
+        await client.post(f"/events/{sale}/queue/leave", json={})
+    old = "update exchange set expires_at = now() - interval '2 days'"
+    await db.execute(old)
+    newcomer = fan()
+    await joined(newcomer, sale)
+    await code_for(newcomer, sale)
+    assert await db.fetchval("select count(*) from exchange") == 2
+    assert (await sent_back(shopping, sale)).json()["code"] == "at_shop"  # as before
+
+
 @pytest.mark.parametrize("code", ["", "xc_", "xc_" + "a" * 26, "ad_" + "a" * 26, "xc_ä"])
 async def test_a_forged_code_is_invalid(fan, node, code):
     assert (await exchanged(fan(), code)).json()["code"] == "code_invalid"

@@ -5,7 +5,7 @@ import pytest
 from core.signing import Keys
 from waiting_room.forecast.outlook import Forecaster
 from waiting_room.line import EXACT_EVERY_MS, Line, off
-from waiting_room.model import Admission, Counts, RoomSettings, Standing
+from waiting_room.model import Admission, Counts, RoomSettings, Slip, Standing
 from waiting_room.passes import Passes
 from waiting_room.views import EventView, look_ahead, queue_state, reading, word_to_all
 
@@ -81,6 +81,12 @@ def test_each_state_says_what_the_fan_needs_next():
     assert (called["place"], called["acceptBy"]) == (7, NOW_MS + 5)
     admitted = told(view(), Standing("admitted", NOW_MS + 9_000, admission))
     assert (admitted["admissionId"], admitted["endsAt"]) == ("ad_1", NOW_MS + 9_000)
+
+
+def test_a_slip_is_of_the_generation_that_the_place_was_read_from():
+    told_late = told(view(), Standing("waiting", 7, generation=3))  # a repair may have come since
+    slip = Passes(Keys("s" * 32)).read_slip(told_late["slip"], "ev_gig", "vs_fan")
+    assert slip == Slip(7, 3)
 
 
 def test_what_concerns_everybody_is_noticed_and_the_passing_of_time_alone_is_not():

@@ -22,6 +22,19 @@ set code_hash = excluded.code_hash, expires_at = excluded.expires_at
 where exchange.used_at is null
 returning call_id;
 
+-- name: exchange_sweep
+-- Codes of admissions that are over. Until then the row keeps the pass from being given out twice.
+-- $1 for how long an expired code is told from one that never was, s; $2 limit.
+delete from exchange where (event_id, call_id) in (
+    select event_id, call_id from exchange as old
+    where expires_at < now() - make_interval(secs => $1) and not exists (
+        select from call
+        where event_id = old.event_id and call_id = old.call_id and end_reason is null
+          and ends_at > now()
+    )
+    order by expires_at limit $2 for update skip locked
+);
+
 -- name: exchange_get
 -- $1 code_hash, $2 for how long a repeat with the same binding is answered again, ms.
 select event_id, call_id, subject, binding, used_at is not null as used,

@@ -11,6 +11,9 @@ import asyncpg
 from core.db import Connection, Db, load_queries
 from waiting_room.errors import Changed
 
+KEPT_S = 24 * 3600.0
+SWEPT_A_CODE = 10  # old codes go whenever a new one comes: more of them than that can't pile up
+
 
 @dataclass(frozen=True, slots=True)
 class Shop:
@@ -59,6 +62,7 @@ class ShopStore:
         self, event_id: str, call_id: str, subject: str, code: str, *, life_ms: int
     ) -> bool:
         """Takes the place of an older code; False when one was exchanged."""
+        await self._db.execute(self._sql["exchange_sweep"], KEPT_S, SWEPT_A_CODE)
         made = await self._db.fetchval(
             self._sql["exchange_make"], event_id, call_id, subject, _hash(code), life_ms
         )
