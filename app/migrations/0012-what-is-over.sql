@@ -1,4 +1,4 @@
--- 0010 what is over: places that their fans left, so that no slip brings one back after a repair,
+-- 0012 what is over: places that their fans left, so that no slip brings one back after a repair,
 -- and a way to find exchange codes that are of no use any more.
 --
 -- Redis forgets who left when it loses the queue. A place that was called is in `call`, one that an
