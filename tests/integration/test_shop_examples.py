@@ -1,17 +1,26 @@
 """The examples for shops elsewhere, run: nginx with auth_request, and the ASGI middleware."""
 
+import asyncio
+import hashlib
 import importlib.util
 import re
 import socket
 import subprocess
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from joserfc.jwk import KeySet
 from starlette.responses import PlainTextResponse
+
+from core.signing import Keys
+from tests.operators import until
+from waiting_room.keyring import PassKeyStore
+from waiting_room.passes import Passes
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "config" / "nginx-shop.conf"
@@ -47,15 +56,24 @@ async def code_for(fan, room, event_id, return_url):
 # -- nginx ------------------------------------------------------------------------------------
 
 
+TOLD = {"Host", "X-Onsale-Subject", "X-Onsale-Ends-At", "X-Onsale-Binding", "X_Onsale_Admission"}
+
+
 class Goods(BaseHTTPRequestHandler):
-    """What the shop sells, and to which admission."""
+    """What the shop sells, to which admission, and what else it is told."""
 
     def do_GET(self):
-        body = f"goods for {self.headers['X-Onsale-Admission']}".encode()
+        told = [f"{name}={value}" for name, value in self.headers.items() if name in TOLD]
+        body = f"goods for {self.headers['X-Onsale-Admission']} {sorted(told)}".encode()
         self.send_response(500 if self.path == "/broken" else 200)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def __getattr__(self, name):
+        if name.startswith("do_"):
+            return self.do_GET
+        raise AttributeError(name)
 
     def log_message(self, *args):
         pass
@@ -132,7 +150,133 @@ async def test_nginx_says_503_when_the_room_cannot_say(sale, served, start_nginx
         assert (unsure.status_code, unsure.headers["retry-after"]) == (503, "2")
 
 
+FORGED = "eyJhbGciOiJub25lIn0.e30."
+REQUESTS = (  # of somebody without a pass, as they go over the wire
+    *(f"{m} / HTTP/1.1\r\nhost: shop.example" for m in ("GET", "POST", "HEAD", "PUT", "DELETE")),
+    *(f"{m} / HTTP/1.1\r\nhost: shop.example" for m in ("OPTIONS", "PATCH", "PURGE")),
+    *(
+        f"GET {path} HTTP/1.1\r\nhost: shop.example"
+        for path in (
+            *(
+                "//",
+                "/./",
+                "/x/..",
+                "/%2e/",
+                "/enter/",
+                "/ENTER",
+                "//enter",
+                "/enter%2f",
+                "/enter;x",
+            ),
+            *("/enter/..", "/%65nter", "/_onsale/check", "/_onsale/../", "/%5fonsale/check"),
+            *(
+                "/_onsale/exchange",
+                "/_ONSALE/check",
+                "/@entered",
+                "/@queue",
+                "/_none",
+                "/?onsale_code=",
+            ),
+            *("/enter?onsale_code=", "/enter?onsale_code=x", "/enter?onsale_code=xc_" + "a" * 26),
+            *('/enter?onsale_code=x","binding":"y', "/enter?ONSALE_CODE=xc_" + "a" * 26),
+            *(
+                "/enter?onsale_code=x&onsale_code=y",
+                "/enter?onsale_code=%00",
+                "http://evil.example/",
+            ),
+            "https://evil.example/enter",
+        )
+    ),
+    "GET / HTTP/1.0",
+    "GET / HTTP/1.0\r\nhost: evil.example",
+    "GET / HTTP/1.1",
+    "GET / HTTP/1.1\r\nhost: evil.example",
+    "GET / HTTP/1.1\r\nhost: shop.example\r\nhost: evil.example",
+    "GET /\r\n",
+    *(
+        f"GET / HTTP/1.1\r\nhost: shop.example\r\n{header}"
+        for header in (
+            *("x-onsale-admission: ad_x", "x_onsale_admission: ad_x", "X-Original-URL: /enter"),
+            *("x-accel-redirect: /", "x-rewrite-url: /", "x-forwarded-for: 127.0.0.1"),
+            *("authorization: Bearer x", f"authorization: Bearer {FORGED}", "x-http-method: GET"),
+            *(f"cookie: onsale_pass={FORGED}", "cookie: onsale_pass=", "cookie: onsale_pass=a b"),
+            *(
+                "cookie: onsale_pass=x; onsale_pass=y",
+                "cookie: onsale_pass=x\r\ncookie: onsale_pass=y",
+            ),
+            *(
+                "cookie: onsale_pass=\x00",
+                "cookie: onsale_pass=\xff\xfe",
+                "connection: authorization",
+            ),
+            *("cookie: " + "onsale_pass=x;" * 300, "upgrade: websocket\r\nconnection: upgrade"),
+            *("content-length: 0\r\ntransfer-encoding: chunked", "transfer-encoding: xchunked"),
+        )
+    ),
+)
+
+
+def raw(url, request):
+    """What nginx says to these very bytes."""
+    with socket.create_connection(urlsplit(url).netloc.split(":"), timeout=20) as line:
+        line.sendall(request.encode("latin-1") + b"\r\nconnection: close\r\n\r\n")
+        return b"".join(iter(lambda: line.recv(65_536), b"")).decode("latin-1")
+
+
+@pytest.mark.nginx
+async def test_no_spelling_of_a_request_gets_past_nginx_or_leads_elsewhere(
+    sale, served, start_nginx
+):
+    url = start_nginx(served, await sale("https://shop.example/enter"))
+    async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(retries=20)) as stranger:
+        assert (await stranger.get(url)).status_code == 303  # it is up
+    for request in REQUESTS:
+        said = await asyncio.to_thread(raw, url, request)
+        assert "goods" not in said, request
+        assert "set-cookie" not in said.lower(), request
+        leads_to = re.findall(r"(?im)^location: (.*)\r$", said)
+        assert all(there.startswith("https://tickets.example/e/") for there in leads_to), request
+        status = re.match(r"HTTP/1\.1 (\d+) ", said)  # HTTP/0.9 has none
+        assert status is None or int(status[1]) in {303, *range(400, 500), 501, 503}, said
+
+
+@pytest.mark.nginx
+async def test_what_a_caller_writes_into_headers_does_not_reach_the_shop(sale, served, start_nginx):
+    event_id = await sale("https://shop.example/enter")
+    url = start_nginx(served, event_id)
+    forged = {
+        **{f"x-onsale-{name}": "forged" for name in ("admission", "subject", "ends-at", "binding")},
+        "x_onsale_admission": "forged",
+        "host": "evil.example",
+    }
+    async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(retries=20)) as fan:
+        code = await code_for(fan, served, event_id, "https://shop.example/enter")
+        await fan.get(f"{url}/enter?onsale_code={code}", headers={"host": "evil.example"})
+        jar = {"cookie": f"onsale_pass={fan.cookies['onsale_pass']}"}
+        for method in ("GET", "POST", "PUT", "DELETE"):
+            seen = (await fan.request(method, url, headers=forged | jar)).text
+            assert re.fullmatch(r"goods for ad_\w+ \['Host=shop\.example'\]", seen), (method, seen)
+
+
+@pytest.mark.nginx
+async def test_nginx_takes_no_code_and_no_pass_of_another_event(sale, served, start_nginx):
+    here, there = [await sale("https://shop.example/enter") for _ in range(2)]
+    url = start_nginx(served, here)
+    async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(retries=20)) as fan:
+        code = await code_for(fan, served, there, "https://shop.example/enter")
+        turned_away = await fan.get(f"{url}/enter?onsale_code={code}")
+        assert turned_away.headers["location"].startswith("https://tickets.example/")
+        exchanged = await fan.post(f"{served}/admissions/exchange", json={"code": code})
+        jar = {"cookie": f"onsale_pass={exchanged.json()['pass']}"}  # it was not used up
+        assert (await fan.get(url, headers=jar)).status_code == 303
+
+
 # -- the middleware ---------------------------------------------------------------------------
+
+
+HERE = "https://shop.example/"
+JWKS = "/.well-known/jwks.json"
+COOKIE = "__Host-onsale"
 
 
 async def goods(scope, receive, send):
@@ -148,53 +292,170 @@ def middleware():
     return module.WaitingRoom
 
 
+@pytest.fixture
+async def shop(sale, fan, middleware):
+    """Makes a shop that guards an event; (the application, the event's id)."""
+
+    async def make(http=None):
+        event_id = await sale(HERE)
+        named = {"room": "https://t.example", "event_id": event_id, "here": HERE}
+        return middleware(goods, http=http or fan(), **named), event_id
+
+    return make
+
+
 def customer(app):
     transport = httpx.ASGITransport(app=app)
     return httpx.AsyncClient(transport=transport, base_url="https://shop.example")
 
 
-async def test_the_middleware_lets_in_who_brings_a_code_and_only_that_browser(
-    sale, fan, middleware
-):
-    here = "https://shop.example/"
-    event_id = await sale(here)
-    client, room = fan(), fan()
-    shop = middleware(goods, room="https://t.example", event_id=event_id, here=here, http=room)
-    async with customer(shop) as mine, customer(shop) as stranger:
+def queued(reply):
+    return reply.status_code == 303 and reply.headers["location"].startswith("https://t.example/e/")
+
+
+async def let_in(mine, client, event_id):
+    """A customer who came back from the queue of this fan."""
+    code = await code_for(client, "", event_id, HERE)
+    entered = await mine.get(f"/?onsale_code={code}")
+    assert (entered.status_code, entered.headers["location"]) == (303, HERE)
+    return entered, code
+
+
+async def test_the_middleware_lets_in_who_brings_a_code_and_only_that_browser(shop, fan):
+    app, event_id = await shop()
+    client = fan()
+    async with customer(app) as mine, customer(app) as stranger:
         turned_away = await mine.get("/")
-        assert (
-            turned_away.headers["location"] == f"https://t.example/e/{event_id}/queue?return={here}"
-        )
-        code = await code_for(client, "", event_id, here)
-        let_in = await mine.get(f"/?onsale_code={code}")
-        assert (let_in.status_code, let_in.headers["location"]) == (303, here)
+        assert queued(turned_away)
+        assert turned_away.headers["location"].endswith(f"/e/{event_id}/queue?return={HERE}")
+        entered, code = await let_in(mine, client, event_id)
+        for attribute in ("Path=/", "Secure", "HttpOnly", "SameSite=Lax"):
+            assert attribute in entered.headers["set-cookie"]
         assert (await mine.get("/")).text == "goods"
-        again = await stranger.get(f"/?onsale_code={code}")
-        assert again.headers["location"].startswith("https://t.example/")
-        stranger.cookies.set("shop_pass", mine.cookies["shop_pass"])  # the pass alone, copied
-        assert (await stranger.get("/")).status_code == 303
-        own = (await client.get(f"/events/{event_id}/queue")).json()["pass"]  # not bound to it
-        stranger.cookies.set("shop_pass", own)
-        assert (await stranger.get("/")).status_code == 303
+        assert queued(await stranger.get(f"/?onsale_code={code}"))
+        session, _, own = mine.cookies[COOKIE].partition(".")
+        unbound = (await client.get(f"/events/{event_id}/queue")).json()["pass"]
+        for copied in (own, f".{own}", f"x.{own}", f"{session}.{unbound}", f".{unbound}"):
+            stranger.cookies.set(COOKIE, copied)
+            assert queued(await stranger.get("/")), copied
 
 
-async def test_a_socket_without_a_pass_is_closed_before_it_opens(fan, middleware, node):
-    here = "https://shop.example/"
-    shop = middleware(goods, room="https://t.example", event_id="ev_x", here=here, http=fan())
+async def test_the_middleware_takes_no_pass_of_another_event_house_or_time(shop, fan, node):
+    app, event_id = await shop()
+    issue = node.services.waiting_room.passes.issue
+    foreign = Passes(Keys("t" * 32)).issue
+    now_ms = time.time_ns() // 1_000_000
+    lasting = {"now_ms": now_ms, "ends_ms": now_ms + 60_000, "binding": bound("s")}
+    over = {"now_ms": now_ms - 90_000, "ends_ms": now_ms - 1_000, "binding": bound("s")}
+    fan_of = ("vs_x", "ad_x")
+    for text, fits in (
+        (issue(event_id, *fan_of, **lasting), True),
+        (issue("ev_other", *fan_of, **lasting), False),
+        (issue(event_id, *fan_of, **over), False),
+        (issue(event_id, *fan_of, **lasting | {"binding": bound("t")}), False),
+        (foreign(event_id, *fan_of, **lasting), False),
+    ):
+        async with customer(app) as client:
+            client.cookies.set(COOKIE, f"s.{text}")
+            assert queued(await client.get("/")) != fits
+
+
+async def test_a_code_of_another_event_opens_nothing_and_is_not_used_up(shop, fan):
+    (app, _), (right, other) = await shop(), await shop()
+    client = fan()
+    code = await code_for(client, "", other, HERE)
+    async with customer(app) as mine:
+        assert queued(await mine.get(f"/?onsale_code={code}"))
+        assert queued(await mine.get(f"/?onsale_code={'x' * 100}"))
+    async with customer(right) as mine:
+        assert not queued(await mine.get(f"/?onsale_code={code}"))
+
+
+async def test_a_key_that_is_new_is_asked_for_and_nobody_is_dropped_by_a_rotation(shop, fan, db):
+    app, event_id = await shop()
+    async with customer(app) as old, customer(app) as new:
+        await let_in(old, fan(), event_id)
+        assert await PassKeyStore(db).rotate(1, ahead_ms=0) == 2
+        room = fan()
+        await until(lambda: room.get(JWKS), lambda reply: len(reply.json()["keys"]) == 3)
+        await let_in(new, fan(), event_id)
+        app.ask_at = 0  # a minute later
+        for customer_of in (old, new):
+            assert (await customer_of.get("/")).text == "goods"
+
+
+async def test_many_who_come_at_once_to_a_shop_that_knows_no_keys_yet_all_get_in(
+    shop, fan, middleware
+):
+    app, event_id = await shop()
+    async with customer(app) as mine:
+        await let_in(mine, fan(), event_id)
+        app.keys, app.ask_at = KeySet([]), 0  # the shop was started anew
+        replies = await asyncio.gather(*(mine.get("/") for _ in range(8)))
+        assert {reply.text for reply in replies} == {"goods"}
+
+
+async def test_the_middleware_says_503_when_the_room_cannot_say_and_goes_on_with_whom_it_knows(
+    shop, fan
+):
+    room = Outage(fan())
+    app, event_id = await shop(http=room)
+    client = fan()
+    async with customer(app) as mine, customer(app) as late:
+        await let_in(mine, client, event_id)
+        second = await code_for(fan(), "", event_id, HERE)
+        for room.trouble in (httpx.ConnectError("no route"), 503):
+            assert (await mine.get("/")).text == "goods"  # offline
+            unsure = await late.get(f"/?onsale_code={second}")
+            assert (unsure.status_code, unsure.headers["retry-after"]) == (503, "2")
+            app.ask_at = 0
+            late.cookies.set(COOKIE, "a.b.c.d")
+            assert (await late.get("/")).status_code == 503
+        room.trouble = None
+        assert (await late.get(f"/?onsale_code={second}")).headers["location"] == HERE
+
+
+class Outage:
+    """The room as a shop sees it, which may be in trouble."""
+
+    def __init__(self, client):
+        self.client, self.trouble = client, None
+
+    async def _ask(self, method, path, **kwargs):
+        if isinstance(self.trouble, Exception):
+            raise self.trouble
+        reply = await self.client.request(method, path, **kwargs)
+        if self.trouble:
+            reply.status_code = self.trouble
+        return reply
+
+    async def get(self, path):
+        return await self._ask("GET", path)
+
+    async def post(self, path, **kwargs):
+        return await self._ask("POST", path, **kwargs)
+
+
+def bound(session):
+    return hashlib.sha256(session.encode()).hexdigest()
+
+
+async def test_a_socket_without_a_pass_is_refused_before_it_opens(shop):
+    app, _ = await shop()
     sent = []
 
     async def send(message):
-        sent.append(message)
+        sent.append(message["type"])
 
     scope = {"type": "websocket", "headers": [], "path": "/", "query_string": b""}
-    await shop(scope, None, send)
-    assert sent == [{"type": "websocket.close"}]
+    await app(scope, None, send)
+    assert "websocket.accept" not in sent
+    assert sent[0] == "websocket.http.response.start"
 
 
-def test_the_middleware_is_some_thirty_lines_and_the_documents_name_both_examples():
-    code = (ROOT / "docs/examples/shop.py").read_text().partition("class ")[2]
-    lines = [line for line in code.splitlines() if line.strip()]
-    assert len(lines) <= 45
+def test_the_middleware_has_thirty_lines_and_the_documents_name_both_examples():
+    code = (ROOT / "docs/examples/shop.py").read_text().partition("\nclass ")[2]
+    assert len([line for line in code.splitlines() if line.strip()]) <= 30
     protocol = (ROOT / "docs/protocol.md").read_text()
     for named in re.findall(r"`((?:config|docs)/\S+)`", protocol):
         assert (ROOT / named).exists()
