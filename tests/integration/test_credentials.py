@@ -73,7 +73,8 @@ class Sale:
                 seen[there] = await self.redis.zrange(there, 0, -1, withscores=True)
             for name in ("admission", "lobby"):
                 seen[key(event_id, name)] = await self.redis.hgetall(key(event_id, name))
-            seen[event_id] = await self.redis.hget(key(event_id, "state"), "last_place")
+            last_place = await self.redis.hget(key(event_id, "state"), "last_place")
+            seen[event_id] = int(last_place or 0)
             seen[f"sm {event_id}"] = await self.redis.hgetall(f"sm:{{{event_id}}}:holds")
         for named in ("call", "exchange", "revocation", "given_up", "booking", "audit"):
             rows = await self.db.fetch(f"select * from {named} as t order by t::text")
