@@ -76,18 +76,12 @@ def page(
     template: str,
     status: int = 200,
     headers: dict[str, str] | None = None,
-    words: Language | None = None,
     **context: object,
 ) -> Response:
-    """One HTML page. It shows live state: no cache keeps it.
-
-    `words`: the page's only language, if not that of whoever asks.
-    """
-    only, words = words, words or language_of(request)
+    """One HTML page. It shows live state: no cache keeps it."""
+    words = language_of(request)
     context = {"demo": False, "now_ms": time.time_ns() // 1_000_000} | context
     common = _common(request, words, template.partition(".")[0])
-    if only is not None:
-        common["others"] = []
     html = _environment.get_template(template).render(common | context).encode()
     headers = NO_STORE | VARY | {"content-language": words.lang} | (headers or {})
     headers["vary"] += ", Accept-Encoding"
@@ -132,7 +126,7 @@ def problem_page(
         "problem.html",
         status,
         {"retry-after": retry_after} if retry_after else None,
-        number=f"{status} {HTTPStatus(status).phrase}",
+        number=str(status),
         headline=words.t(headline),
         text=words.t(text),
         retry_s=(retry_after or RETRY_S) if waits else None,

@@ -153,10 +153,10 @@ class Pages:
         event = next((sale for sale in sales if sale.event_id == chosen), None)
         if event is None and chosen:
             raise NotFound(chosen)
-        words = languages_of(request).spoken["en"]  # operators read English
+        words = language_of(request)
         common = self._common(event, words) if event else {"event": None}
         rows = [_event_view(sale, words) for sale in sales]
-        return page(request, "console.html", words=words, **common, sales=rows)
+        return page(request, "console.html", **common, sales=rows)
 
     async def language(self, request: Request) -> Response:
         """A language the server does not speak changes nothing."""

@@ -1,203 +1,225 @@
 // One sale in front of its operator: numbers each second, charts, and controls that say beforehand
 // what they will do. A change names the version it was made on; if another operator was faster,
-// the new values are shown instead of being overwritten.
+// both values are shown before anything is overwritten. What was typed is never thrown away.
 import { call } from "./lib/api.js";
 import { $, $$, say as write, toast } from "./lib/page.js";
-import { showAudit } from "./console/audit.js";
-import { confirmed } from "./console/confirm.js";
+import { learn, now } from "./lib/words.js";
+import { lastChange, showAudit } from "./console/audit.js";
+import { beaconBody, showBeacon } from "./console/beacon.js";
+import { confirmed, insists } from "./console/confirm.js";
 import { Feed } from "./console/feed.js";
-import { showNumbers } from "./console/strip.js";
-import { ACTS, OFF, outlook, REVOKE, say, shown } from "./console/words.js";
+import { dirty, field, fill, isPause, wanted } from "./console/fields.js";
+import { ACTS, GIVE_UP, question, REVOKE, STOP } from "./console/questions.js";
+import { shown } from "./console/settings.js";
+import { showNumbers, showPast } from "./console/strip.js";
+import { outlook, say } from "./console/words.js";
 
-const admin = `/admin/events/${document.body.dataset.event}`;
-const AUDIT_EVERY = 5; // numbers between two looks at what others did
+const eventId = document.body.dataset.event, admin = `/admin/events/${eventId}`;
+const LOOK_EVERY = 5; // numbers between two looks at what others did
 const PREVIEW_EVERY = 10; // numbers, while a change is being considered
 const PREVIEW_AFTER_MS = 350;
 const FAN_ID = /^[a-z]{2}_[a-z0-9_]{1,40}$/, PLACE = /^[1-9]\d{0,11}$/;
-const forms = $$("[data-change]"), timers = new Map();
+const BEFORE_OPENING = ["lobbyOpensAt", "draw"]; // a preview of the queue says nothing of them
+const forms = $$("[data-change]"), timers = new Map(), others = new Map();
 let room = null, numbers = null, heard = 0;
 
 for (const form of forms) {
-  form.onsubmit = (event) => { event.preventDefault(); change(form, wanted(form)); };
+  on(form, () => change(form));
   form.oninput = () => preview(form);
 }
-for (const form of $$("[data-act]")) form.onsubmit = (event) => { event.preventDefault(); act(form, ACTS[form.dataset.act]); };
+for (const form of $$("[data-act]")) on(form, () => act(form, ACTS[form.dataset.act]));
+on($("#skip"), skip);
+on($("#revoke"), revoke);
+on($("#beacon"), (form) => beacon(form, beaconBody()));
 $("#undo").onclick = undo;
-$("#skip").onsubmit = (event) => { event.preventDefault(); skip(event.target); };
-$("#revoke").onsubmit = (event) => { event.preventDefault(); revoke(event.target); };
-new Feed(admin, hear, (words) => write($("#link"), words));
+$("#resume").onclick = () => { if (room && numbers) make($("#resume").form, { paused: false }); };
+$("#giveUp").onclick = async () => { if (await confirmed(GIVE_UP(numbers))) await beacon($("#beacon"), { giveUp: true }); };
+new Feed(admin, {
+  numbers: hear,
+  link: (words) => write($("#link"), words),
+  session: (lives) => { $("#session").hidden = lives; },
+  missed: () => call("GET", `${admin}/numbers/history`).then(({ points }) => showPast(points), () => {}),
+});
+
+function on(form, work) {
+  form.onsubmit = (event) => { event.preventDefault(); if (room && numbers) work(form); };
+}
 
 function hear(seen) {
-  const differs = room && ["mode", "perMinute", "maxActive", "intake", "stopped"].some((name) => seen[name] !== room[name]);
+  const differs = room && ["mode", "perMinute", "maxActive", "intake", "stopped", "paused"].some((name) => seen[name] !== room[name]);
   numbers = seen;
+  learn(seen.now);
   showNumbers(seen, room);
-  if (heard % PREVIEW_EVERY === 0 && room) forms.filter((form) => dirty(form)).forEach(ask);
-  if (heard++ % AUDIT_EVERY === 0 || differs) refresh().catch(() => {}); // the feed says what is wrong
+  if (heard % PREVIEW_EVERY === 0 && room) forms.filter((form) => dirty(form, room)).forEach(ask);
+  if (heard++ % LOOK_EVERY === 0 || differs) refresh().catch(() => {}); // the feed says what is wrong
 }
 
 async function refresh() {
   showRoom(await call("GET", `${admin}/admission`));
   showAudit(await call("GET", `${admin}/audit`));
+  await showBeacon(eventId);
 }
 
 // Fields that the operator is changing keep what was typed; the others show the values of now.
 function showRoom(seen) {
   const before = room;
+  if (before && before.version >= seen.version) return;
   room = seen;
   for (const form of forms) {
-    if (before && before.version === seen.version) continue;
-    if (!before || !dirty(form, before)) fill(form);
+    const name = form.dataset.change;
+    if (!before || !dirty(form, before)) settle(form);
+    else if (before[name] !== seen[name]) others.set(form, say.meanwhile(shown(name, seen[name])));
     note(form);
   }
   for (const form of $$("[data-act]")) {
-    const doing = ACTS[form.dataset.act], on = doing.on(seen), button = $("button", form);
-    write(button, on ? doing.undo : doing.button);
-    button.classList.toggle("danger", !on);
-    button.classList.toggle("strong", on);
+    const doing = ACTS[form.dataset.act], done = doing.on(seen), button = $("button", form);
+    write(button, done ? doing.undo : doing.button);
+    button.classList.toggle("danger", !done);
+    button.classList.toggle("strong", done);
   }
 }
 
-function field(form) {
-  return $("input, select, textarea", form);
-}
-
-function fill(form) {
-  const name = form.dataset.change, input = field(form);
-  if (name === "paused") {
-    const button = $("button", form);
-    write(button, room.paused ? say.resume : say.pause);
-    button.classList.toggle("strong", room.paused);
-    input.value = room.pauseReason;
-    input.disabled = room.paused;
-  } else if (name === "opensAt") {
-    input.value = local(room.opensAt);
-  } else {
-    input.value = form.dataset.factor ? room[name] / Number(form.dataset.factor) : room[name];
-  }
-}
-
-// YYYY-MM-DDThh:mm:ss in the operator's zone, as the field wants it.
-function local(ms) {
-  return new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
-}
-
-function wanted(form) {
-  const name = form.dataset.change, value = field(form).value;
-  if (name === "paused") return room?.paused ? { paused: false } : { paused: true, pauseReason: value.trim() };
-  if (name === "opensAt") return { opensAt: new Date(value).getTime() };
-  if (form.dataset.factor) return { [name]: Math.round(Number(value) * Number(form.dataset.factor)) };
-  return { [name]: value.trim() };
-}
-
-function dirty(form, than = room) {
-  const name = form.dataset.change;
-  if (name === "paused") return false;
-  if (name === "opensAt") return field(form).value !== local(than.opensAt);
-  return JSON.stringify(wanted(form)[name]) !== JSON.stringify(than[name]);
+// The field shows what the room has.
+function settle(form) {
+  others.delete(form);
+  fill(form, room);
 }
 
 // Beside each button: the value of now, or what the change would do, as the server reckons it.
 function note(form) {
   mark(form);
-  const name = form.dataset.change, target = $("[data-preview]", form);
-  if (name === "message") write(target, room.message ? "" : "Nothing is shown now.");
-  else if (name === "paused") preview(form);
-  else if (!dirty(form)) write(target, say.asNow(shown(name, room[name])));
-  else preview(form);
+  if (dirty(form, room) || isPause(form)) preview(form);
+  else tell(form, asNow(form.dataset.change));
+}
+
+function asNow(name) {
+  if (name === "message" && !room.message) return say.silentToFans;
+  return BEFORE_OPENING.includes(name) && room.opensAt <= now() ? say.onceOpen : say.asNow(shown(name, room[name]));
+}
+
+function tell(form, words, bad = false) {
+  const target = $("[data-preview]", form);
+  write(target, words);
+  target.classList.toggle("bad", bad);
 }
 
 // The button of what was changed is the next step, and the only strong one.
 function mark(form) {
-  if (form.dataset.change !== "paused") $("button", form).classList.toggle("strong", dirty(form));
+  const button = $("button", form), changed = dirty(form, room);
+  button.classList.toggle("strong", changed);
+  if (!isPause(form)) return;
+  write(button, room.paused ? say.newReason : say.pause);
+  button.hidden = room.paused && !changed;
+  $("#resume").hidden = !room.paused;
 }
 
 function preview(form) {
-  if (room) mark(form);
+  if (!room) return;
+  mark(form);
   clearTimeout(timers.get(form));
   timers.set(form, setTimeout(() => ask(form), PREVIEW_AFTER_MS));
 }
 
 async function ask(form) {
-  const target = $("[data-preview]", form), name = form.dataset.change;
-  if (!room || name === "message" || !form.checkValidity()) return;
-  if (name !== "paused" && !dirty(form)) return write(target, say.asNow(shown(name, room[name])));
-  const inside = numbers ? numbers.called + numbers.active : 0, change = wanted(form);
+  const name = form.dataset.change;
+  if (!isPause(form) && !dirty(form, room)) return tell(form, asNow(name));
+  if (!form.checkValidity()) return tell(form, field(form).validationMessage, true);
+  const change = isPause(form) && room.paused ? { paused: false } : wanted(form);
+  const foreseen = name === "message" || BEFORE_OPENING.includes(name) ? asNow(name) : await foresee(change);
+  tell(form, [others.get(form), foreseen].filter(Boolean).join(" "));
+}
+
+async function foresee(change) {
+  const inside = numbers.called + numbers.active;
   try {
     const words = outlook(await call("POST", `${admin}/admission/preview`, { body: change }));
-    write(target, (change.maxActive < inside ? say.inside(inside) : "") + words);
+    return change.maxActive < inside ? `${say.inside(inside)} ${words}` : words;
   } catch (problem) {
-    write(target, problem.message);
+    return problem.message;
   }
 }
 
-async function change(form, settings) {
-  if (!room || !form.reportValidity()) return;
-  if (settings.mode && settings.mode === form.dataset.grave && settings.mode !== room.mode && numbers?.waiting) {
-    if (!await confirmed({ ...OFF, text: OFF.text(numbers.waiting) })) return;
+async function change(form) {
+  if (!form.reportValidity()) return;
+  const settings = wanted(form);
+  if (await make(form, settings)) {
+    settle(form);
+    note(form);
   }
-  await send(form, () => call("PATCH", `${admin}/admission`, { body: settings, headers: match() }));
-  fill(form);
-  note(form);
 }
 
-async function act(form, doing) {
-  if (!room) return;
-  const on = doing.on(room);
-  if (!on && !await confirmed(doing)) return;
-  await send(form, () => call("PATCH", `${admin}/admission`, { body: on ? doing.back : doing.change, headers: match() }));
+function act(form, doing) {
+  return make(form, doing.on(room) ? doing.back : doing.change);
 }
 
 async function undo() {
-  if (room) await send($("#undo").parentElement, () => call("POST", `${admin}/admission/undo`, { body: {}, headers: match() }));
+  const last = room && lastChange(await call("GET", `${admin}/audit`).catch(() => []));
+  if (last) await make($("#undo").parentElement, last.before, () => send("POST", "/undo", {}));
 }
 
-function match() {
-  return { "If-Match": `"${room.version}"` };
+// Whether it was made. A stop does not wait for anybody: it is made on whatever the room is by then.
+async function make(part, settings, first = null) {
+  const again = () => send("PATCH", "", settings); // an undo of now would take back what the other did
+  const asked = question(settings, room, numbers, now());
+  if (asked && !await confirmed(asked)) return false;
+  return await during(part, async () => {
+    for (let attempt = first ?? again; ; attempt = again) {
+      const seen = room;
+      try {
+        showRoom(await attempt());
+        return say.done;
+      } catch (problem) {
+        if (problem.code !== "changed") throw problem;
+        showRoom(problem.facts.current);
+        if (settings.stopped !== STOP.change.stopped && !await insists(admin, seen, room, settings)) return "";
+      }
+    }
+  });
 }
 
-async function send(part, work) {
-  const button = $("button", part);
-  button.disabled = true;
-  try {
-    showRoom(await work());
-    toast(say.done);
-  } catch (problem) {
-    toast(problem.code === "changed" ? say.changed : problem.message);
-  } finally {
-    button.disabled = false;
-    await refresh().catch(() => {});
-  }
+function send(method, what, body) {
+  return call(method, `${admin}/admission${what}`, { body, headers: { "If-Match": `"${room.version}"` } });
 }
 
 function fanIn(form) {
-  const text = form.elements.fan.value.trim().replaceAll(",", "");
+  const text = form.elements.fan.value.trim().replace(/[.,\s]/g, "");
   if (PLACE.test(text)) return { place: Number(text) };
   if (FAN_ID.test(text)) return { subject: text };
-  toast(say.notAFan);
+  tell(form, say.notAFan, true);
   return null;
 }
 
 async function skip(form) {
   const fan = fanIn(form);
-  if (fan) await one(form, async () => toast(say.called(await call("POST", `${admin}/skip`, { body: fan }))));
+  if (fan && await during(form, async () => say.called(await call("POST", `${admin}/skip`, { body: fan })))) form.reset();
 }
 
 async function revoke(form) {
   const fan = fanIn(form), reason = form.elements.reason.value.trim();
-  if (!fan || !reason || !await confirmed(REVOKE)) return;
-  await one(form, async () => toast(say.revoked(await call("POST", `${admin}/revoke`, { body: { ...fan, reason } }))));
+  if (!fan || !reason || !await confirmed(REVOKE(form.elements.fan.value.trim()))) return;
+  if (await during(form, async () => say.revoked(await call("POST", `${admin}/revoke`, { body: { ...fan, reason } })))) form.reset();
 }
 
-async function one(form, work) {
-  const button = $("button", form);
+async function beacon(form, body) {
+  const done = await during(form, async () => { await call("POST", `${admin}/draw/beacon`, { body }); return say.done; });
+  if (done) form.reset();
+}
+
+// The button rests while `work` is under way; what it answers is shown, and what went wrong stays beside it.
+async function during(part, work) {
+  const button = $("button", part);
   button.disabled = true;
   try {
-    await work();
-    form.reset();
-    showAudit(await call("GET", `${admin}/audit`));
+    const words = await work();
+    if (words) toast(words);
+    return Boolean(words);
   } catch (problem) {
-    toast(problem.message);
+    if ($("[data-preview]", part)) tell(part, problem.message, true);
+    else toast(problem.message);
+    return false;
   } finally {
     button.disabled = false;
+    button.focus();
+    await refresh().catch(() => {});
   }
 }

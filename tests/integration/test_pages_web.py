@@ -58,13 +58,17 @@ async def test_from_right_to_left(fan):
     assert '<html lang="ar-XB" dir="rtl">' in reply.text
 
 
-async def test_the_console_speaks_english_and_says_so(fan, make_sale):
-    await make_sale(mode="on")
-    operator = GERMAN | BEARER
-    page = await fan().get("/console", headers=operator)
+async def test_the_console_speaks_the_operators_language(fan, make_sale):
+    event_id, client = await make_sale(mode="on"), fan()
+    page = await client.get("/console", headers=GERMAN | BEARER)
     assert page.status_code == 200
-    assert '<html lang="en-GB" dir="ltr">' in page.text
-    assert (page.headers["content-language"], "Deutsch" in page.text) == ("en-GB", False)
+    assert '<html lang="de" dir="ltr">' in page.text
+    assert "Tempo setzen" in page.text
+    here = f"/console?event={event_id}"
+    switched = await client.post("/language", data={"to": "en", "back": here})
+    assert switched.headers["location"] == here
+    page = await client.get(here, headers=GERMAN | BEARER)
+    assert (page.headers["content-language"], "Set the pace" in page.text) == ("en-GB", True)
 
 
 async def test_an_error_is_told_in_the_callers_language(fan, make_sale):

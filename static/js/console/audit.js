@@ -1,22 +1,27 @@
 // Who changed what, the newest first, and the undo of the last change.
 import { $, element, say as write } from "../lib/page.js";
-import { timeOfDay } from "../lib/words.js";
-import { say, SETTINGS, shown } from "./words.js";
+import { actionOf, instant, nameOf, shown, whoOf } from "./settings.js";
+import { say } from "./words.js";
 
 const UNDOABLE = ["room changed", "change undone"];
+let newest = null;
+
+// The change that an undo would take back; undefined when nobody made one.
+export const lastChange = (rows) => rows.find((row) => UNDOABLE.includes(row.action));
 
 export function showAudit(rows) {
+  if (rows[0]?.auditId === newest) return;
+  newest = rows[0]?.auditId;
   $(".audit tbody").replaceChildren(...rows.map((row) => element("tr", {}, ...cells(row))));
-  const last = rows.find((row) => UNDOABLE.includes(row.action));
-  const undo = $("#undo");
+  const last = lastChange(rows), undo = $("#undo");
   undo.hidden = !last;
   if (last) write(undo, say.undo(last));
 }
 
-function cells({ at, who, action, before, after }) {
+function cells({ at, action, before, after, ...row }) {
   const facts = Object.entries(after ?? {}).map(([name, now]) => {
-    const words = SETTINGS[name] ?? name;
-    return name in (before ?? {}) ? `${words}: ${shown(name, before[name])} → ${shown(name, now)}` : `${words}: ${shown(name, now)}`;
+    const change = name in (before ?? {}) ? `${shown(name, before[name])} → ${shown(name, now)}` : shown(name, now);
+    return `${nameOf(name)}: ${change}`;
   });
-  return [timeOfDay(at), who, action, facts.join(", ")].map((textContent) => element("td", { textContent }));
+  return [instant(at), whoOf(row), actionOf({ action }), facts.join(", ")].map((textContent) => element("td", { textContent }));
 }

@@ -1,24 +1,26 @@
-// The live numbers: a stream, which the browser reconnects by itself, and words when it does not.
+// The live numbers: a stream that is opened again until it is there, and words while it is not. A
+// session that has ended is asked about like any trouble: once there is a new one, the page goes on.
 import { call } from "../lib/api.js";
 import { Backoff, sleep } from "../lib/retry.js";
 import { say } from "./words.js";
 
 const SILENCE_MS = 5_000; // the server speaks each second
+const LONG_MS = 10_000; // a silence that charts would show
 
 export class Feed {
-  #path; #onNumbers; #onLink; #source = null; #heardAt = 0; #backoff = new Backoff();
+  #path; #on; #source = null; #heardAt = 0; #backoff = new Backoff(); #waiting = null;
 
-  constructor(path, onNumbers, onLink) {
+  // `on`: numbers(seen), link(words), session(lives), missed() before the first numbers after a silence.
+  constructor(path, on) {
     this.#path = path;
-    this.#onNumbers = onNumbers;
-    this.#onLink = onLink;
+    this.#on = on;
     setInterval(() => this.#watch(), 1_000);
+    document.addEventListener("visibilitychange", () => { if (!document.hidden) this.#waiting?.(); });
     this.#open();
   }
 
   #open() {
     this.#source?.close();
-    this.#heardAt = Date.now();
     const source = this.#source = new EventSource(`${this.#path}/numbers/stream`);
     source.addEventListener("numbers", (event) => this.#hear(JSON.parse(event.data)));
     source.addEventListener("bye", (event) => this.#again(JSON.parse(event.data).retryMs));
@@ -26,10 +28,12 @@ export class Feed {
   }
 
   #hear(numbers) {
+    if (Date.now() - this.#heardAt > LONG_MS) this.#on.missed();
     this.#heardAt = Date.now();
     this.#backoff.reset();
-    this.#onLink(say.live);
-    this.#onNumbers(numbers);
+    this.#on.session(true);
+    this.#on.link(say.live);
+    this.#on.numbers(numbers);
   }
 
   // A refusal ends the stream for good, and says nothing of why: ask the way that does.
@@ -39,21 +43,24 @@ export class Feed {
     try {
       await call("GET", `${this.#path}/numbers`);
     } catch (problem) {
-      if (problem.code === "not_operator") return this.#onLink(say.ended);
-      this.#onLink(say.notLive(problem.message));
+      const ended = problem.code === "not_operator";
+      this.#on.session(!ended);
+      this.#on.link(ended ? say.ended : say.notLive(problem.message));
     }
     this.#again(0);
   }
 
+  // Whoever comes back to the tab does not wait for the next try.
   async #again(atLeastMs) {
     this.#source?.close();
     this.#source = null;
-    await sleep(this.#backoff.next(atLeastMs));
+    await Promise.race([sleep(this.#backoff.next(atLeastMs)), new Promise((now) => { this.#waiting = now; })]);
+    this.#waiting = null;
     this.#open();
   }
 
   #watch() {
     const silentMs = Date.now() - this.#heardAt;
-    if (this.#source && silentMs > SILENCE_MS) this.#onLink(say.notLive(`no news for ${Math.round(silentMs / 1000)} s`));
+    if (this.#source && this.#heardAt && silentMs > SILENCE_MS) this.#on.link(say.notLive(say.silent(Math.round(silentMs / 1_000))));
   }
 }

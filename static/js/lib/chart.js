@@ -1,31 +1,43 @@
-// Two lines over the last ten minutes, as SVG. Enough for a console; the figures are beside it.
-import { number, t } from "./words.js";
+// Two lines over the last minutes, as SVG. Enough for a console; the figures are beside it.
+import { number, tn, t } from "./words.js";
 
-const POINTS = 600; // one a second
-const WIDTH = 320, HEIGHT = 132, LEFT = 40, FOOT = 16;
+const MINUTES = 15, SPAN_MS = MINUTES * 60_000;
+const GAP_MS = 16_000; // three notes that are missing: nothing is known, so nothing is drawn
+const STEP_MS = 2_000; // points closer than that make no difference to the eye
+const WIDTH = 320, HEIGHT = 132, LEFT = 44, FOOT = 16;
 const SVG = "http://www.w3.org/2000/svg";
 
 export class Chart {
-  #root; #a = []; #b = []; #top; #lines;
+  #root; #points = []; #labels; #lines; #top = 0;
 
   constructor(root) {
     this.#root = root;
     root.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
-    this.#top = [0, 0.5, 1].map((share) => this.#gridLine(share));
-    this.#lines = ["line-b", "line-a"].map((name) => this.#make("polyline", { class: name, "stroke-width": 2, "stroke-linejoin": "round" }));
-    this.#text(t("10 min ago"), LEFT, HEIGHT - 2, "start");
+    this.#labels = [0, 0.5, 1].map((share) => this.#gridLine(share));
+    this.#lines = ["line-b", "line-a"].map((name) => this.#make("path", { class: name, "stroke-width": 2, "stroke-linejoin": "round", "stroke-linecap": "round" }));
+    this.#text(tn("{n} minute ago", "{n} minutes ago", MINUTES), LEFT, HEIGHT - 2, "start");
     this.#text(t("now"), WIDTH, HEIGHT - 2, "end");
   }
 
-  add(a, b) {
-    for (const [values, value] of [[this.#a, a], [this.#b, b]]) {
-      values.push(value ?? 0);
-      if (values.length > POINTS) values.shift();
-    }
-    const top = roundUp(Math.max(4, ...this.#a, ...this.#b));
-    this.#top.forEach((label, i) => { label.textContent = number(top * i / 2); });
-    this.#lines[0].setAttribute("points", points(this.#b, top));
-    this.#lines[1].setAttribute("points", points(this.#a, top));
+  // All that is known of the past: [at ms, a, b] each, the oldest first.
+  begin(points) {
+    this.#points = points;
+    if (points.length) this.#draw(points.at(-1)[0]);
+  }
+
+  add(atMs, a, b) {
+    const last = this.#points.at(-1), before = this.#points.at(-2);
+    if (last && before && atMs - before[0] < STEP_MS) this.#points.pop();
+    this.#points.push([atMs, a, b]);
+    this.#draw(atMs);
+  }
+
+  #draw(nowMs) {
+    this.#points = this.#points.filter(([atMs]) => atMs > nowMs - SPAN_MS);
+    const top = scale(Math.max(4, ...this.#points.flatMap(([, a, b]) => [a, b])));
+    if (top !== this.#top) this.#labels.forEach((label, i) => { label.textContent = number(top * i / 2); });
+    this.#top = top;
+    [2, 1].forEach((column, i) => this.#lines[i].setAttribute("d", path(this.#points, column, nowMs, top)));
   }
 
   #gridLine(share) {
@@ -50,13 +62,16 @@ export class Chart {
 
 const yOf = (share) => 8 + (1 - share) * (HEIGHT - FOOT - 12);
 
-function points(values, top) {
-  const step = (WIDTH - LEFT) / (POINTS - 1), first = WIDTH - (values.length - 1) * step;
-  return values.map((value, i) => `${(first + i * step).toFixed(1)},${yOf(value / top).toFixed(1)}`).join(" ");
+function path(points, column, nowMs, top) {
+  const x = (atMs) => (WIDTH - ((nowMs - atMs) / SPAN_MS) * (WIDTH - LEFT)).toFixed(1);
+  return points.map((point, i) => {
+    const joined = i && point[0] - points[i - 1][0] < GAP_MS;
+    return `${joined ? "L" : "M"}${x(point[0])} ${yOf(point[column] / top).toFixed(1)}`;
+  }).join("");
 }
 
 // The next of 4, 10, 20, 40, 100 …: a scale that is easy to read and seldom jumps.
-function roundUp(most) {
+function scale(most) {
   const power = 10 ** Math.floor(Math.log10(most));
   return [1, 2, 4, 10].map((n) => n * power).find((n) => n >= most);
 }

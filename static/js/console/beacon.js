@@ -1,0 +1,31 @@
+// The public number of a draw: named before the opening, given once the lobby is closed, or given up.
+import { call } from "../lib/api.js";
+import { $, say as write } from "../lib/page.js";
+import { BEACON } from "./words.js";
+
+const form = $("#beacon"), input = $("#beaconField"), giveUp = $("#giveUp");
+const button = $(".go button", form), text = $("[data-preview]", form);
+let wants = "name";
+
+// What the operator may send now: the body that `POST …/draw/beacon` takes.
+export const beaconBody = () => ({ [wants]: input.value.trim() });
+
+export async function showBeacon(eventId) {
+  const { state, beacon } = await call("GET", `/events/${eventId}/queue/draw`);
+  const waits = beacon && !beacon.value && !beacon.givenUp;
+  const next = state === "open" ? "name" : state === "fixed" && waits ? "value" : "";
+  if (next !== wants) input.value = "";
+  wants = next;
+  input.hidden = button.hidden = !next;
+  input.required = Boolean(next);
+  giveUp.hidden = !(state === "fixed" && waits);
+  write(button, next === "value" ? BEACON.value : BEACON.name);
+  write(text, words(state, beacon));
+}
+
+function words(state, beacon) {
+  if (!beacon) return state === "open" ? BEACON.none : BEACON.over;
+  if (beacon.givenUp) return BEACON.givenUp;
+  if (beacon.value) return BEACON.given(beacon.name);
+  return state === "open" ? BEACON.named(beacon.name) : BEACON.wanted(beacon.name);
+}
