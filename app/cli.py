@@ -1,4 +1,4 @@
-"""The command line: `onsale serve | migrate | seed | keys | rehearse | simulate | …`."""
+"""The command line: `onsale serve | migrate | seed | console | keys | rehearse | simulate | …`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from app import keys, logs
+from app import console, keys, logs
 from app.embedded.errors import EmbeddedError
 from app.main import Addresses, Node
 from app.rehearsal import attack, crowd, rehearse
@@ -50,6 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("migrate", help="bring the schema up to date")
     seed = commands.add_parser("seed", help="load the demo events")
     seed.add_argument("--fresh", action="store_true", help="throw all embedded data away first")
+    link = commands.add_parser("console", help="another one-time link to a server's console")
+    console.add_arguments(link)
     keys.add_arguments(commands.add_parser("keys", help="the keys that sign admission passes"))
     rehearse.add_arguments(commands.add_parser("rehearse", help="simulated fans, then an audit"))
     simulate.add_arguments(
@@ -114,6 +116,10 @@ def _keys(args: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
+def _console(args: argparse.Namespace, settings: Settings) -> int:
+    return console.run(args, settings)
+
+
 def _rehearse(args: argparse.Namespace, settings: Settings) -> int:
     if args.attack:
         return _attack(args.fans, settings)
@@ -151,6 +157,7 @@ _COMMANDS = {
     "serve": _serve,
     "migrate": _migrate,
     "seed": _seed,
+    "console": _console,
     "keys": _keys,
     "rehearse": _rehearse,
     "simulate": _simulate,

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.admin.beacon import BeaconBody
-from app.admin.model import FanNamed, Revocation, RoomChange
+from app.admin.model import FanNamed, Nothing, Revocation, RoomChange
 from app.admin.shops import ShopBody
 from app.catalogue.web import EventQuery, SearchQuery
 from core.edge import HTTP_STATUS, json_reply
@@ -314,6 +314,13 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
     ("GET", f"{ADMIN}/calls"): _operator("The calls after a place", LIST),
     ("GET", f"{ADMIN}/log"): _operator("The log of the sale, a line of JSON each", TEXT),
     ("GET", f"{ADMIN}/audit"): _operator("Who changed what", LIST),
+    ("POST", "/admin/console-links"): Operation(
+        summary="A one-time link to the console, by the admin token only",
+        tag="Operators",
+        answer=_fields("path"),
+        body=Nothing,
+        errors=("not_operator", "store_unavailable", *UNSAFE),
+    ),
     ("GET", "/health/live"): _public("The process runs", "Health", OBJECT),
     ("GET", "/health/ready"): _public("The node can serve", "Health", OBJECT),
     ("GET", "/health/dependencies"): _public("Redis and PostgreSQL answer", "Health", OBJECT),

@@ -7,7 +7,7 @@ from core.errors import AppError
 
 class NotOperator(AppError):
     code = "not_operator"
-    title = "This needs the admin token, or a console session. `onsale serve` prints a link to one."
+    title = "This needs the admin token or a console session. `onsale console` prints a link."
 
 
 class NothingToUndo(AppError):

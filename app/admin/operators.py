@@ -1,6 +1,7 @@
 """Who is an operator: the bearer of the admin token, or a browser with a console session.
 
-A session begins with a one-time link, which `onsale serve` prints: 15 minutes to open it, once.
+A session begins with a one-time link, which `onsale serve` and `onsale console` print: 15
+minutes to open it, once.
 """
 
 from __future__ import annotations
@@ -45,6 +46,11 @@ class Operators:
         if session is None:
             raise NotOperator
         return f"console {session.name}"
+
+    def require_token(self, connection: HTTPConnection) -> None:
+        """For what a session may not do: begin another. Raises NotOperator."""
+        if not self._has_token(connection):
+            raise NotOperator
 
     def _has_token(self, connection: HTTPConnection) -> bool:
         scheme, _, given = connection.headers.get("authorization", "").partition(" ")

@@ -17,7 +17,7 @@ from app.admin.past import Past
 from app.admin.previews import Previews
 from app.admin.sessions import Sessions
 from app.admin.store import AdminStore, AuditRow
-from app.admin.web import AdminWeb
+from app.admin.web import CONSOLE_DOOR, AdminWeb
 from core.db import Connection, Db
 from core.ids import Subject
 from core.live.channel import Channel
@@ -87,7 +87,7 @@ class Admin:
 
     async def make_link(self, url: str) -> str:
         """A console link under the server's `url`: it works once, within LINK_LIFE_S."""
-        return f"{url}/console/enter/{await self.operators.make_link_token()}"
+        return f"{url}{CONSOLE_DOOR}{await self.operators.make_link_token()}"
 
     def require_operator(self, connection: HTTPConnection) -> str:
         """Who is calling. Raises NotOperator."""

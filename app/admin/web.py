@@ -12,6 +12,7 @@ GET   /admin/events/{id}/numbers/stream   200 server-sent events `numbers`, one 
 GET   /admin/events/{id}/calls?after=<place>   200
 GET   /admin/events/{id}/log         200 the sale's log, a line of JSON each; 404
 GET   /admin/events/{id}/audit       200 the last 100 rows, the newest first
+POST  /admin/console-links           200 the path of a one-time link; by the admin token only
 GET   /console/enter/{token}         303 to /console, with a session if the link still works
 POST  /console/leave                 303 to /console, without the session
 """
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from app.admin.service import Admin
     from waiting_room.model import RoomSettings, Standing
 
+CONSOLE_DOOR = "/console/enter/"
 NO_STORE = {"cache-control": "no-store"}
 
 _VERSION = re.compile(r'"(\d{1,9})"', re.ASCII)
@@ -69,7 +71,8 @@ class AdminWeb:
             route(admin, "GET", "calls", self.calls),
             route(admin, "GET", "log", self.log),
             route(admin, "GET", "audit", self.audit),
-            Route("/console/enter/{token}", self.enter, methods=["GET"]),
+            Route("/admin/console-links", self.make_link, methods=["POST"]),
+            Route(f"{CONSOLE_DOOR}{{token}}", self.enter, methods=["GET"]),
             Route("/console/leave", self.leave, methods=["POST"]),
         ]
 
@@ -141,6 +144,12 @@ class AdminWeb:
     async def audit(self, _: Request, event_id: str, __: str) -> Response:
         rows = await self._admin.audit(event_id)
         return json_reply([_audit_json(row) for row in rows], headers=NO_STORE)
+
+    async def make_link(self, request: Request) -> Response:
+        """Not by a session, which would have no end then."""
+        self._admin.operators.require_token(request)
+        await read_body(request, Nothing)
+        return json_reply({"path": await self._admin.make_link("")}, headers=NO_STORE)
 
     async def leave(self, request: Request) -> Response:
         """Logs out. On to the console in any case, which says how to get in again."""

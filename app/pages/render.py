@@ -29,7 +29,10 @@ PROBLEMS = {
     ),
     401: (
         N_("This needs a console link"),
-        N_("The server prints a one-time link when it starts. Open it in this browser."),
+        N_(
+            "The server prints a one-time link when it starts, and `onsale console` prints "
+            "another. Open it in this browser."
+        ),
     ),
     405: (N_("This address takes no such call"), N_("Go back to the events.")),
     429: (

@@ -10,7 +10,7 @@ from http.cookiejar import CookieJar
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 FLAGS = [
     "--no-sandbox",
@@ -21,6 +21,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+CONSOLE_EVENT = "ev_stadium"  # only tests of the console go there
+LIVE_MS = 20_000
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
 
@@ -58,10 +60,20 @@ class RunningServer:
         if version is not None:
             headers["if-match"] = f'"{version}"'
         request = urllib.request.Request(
-            self.url + path, json.dumps(body).encode() if body else None, headers, method=method
+            self.url + path,
+            None if body is None else json.dumps(body).encode(),
+            headers,
+            method=method,
         )
         with urllib.request.urlopen(request, timeout=10) as reply:
             return json.load(reply)
+
+    def console_cookies(self) -> list[dict]:
+        """A new session of the console."""
+        link = self.url + self.admin("POST", "/admin/console-links", {})["path"]
+        opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar := CookieJar()))
+        opener.open(link, timeout=10).close()
+        return [{"name": c.name, "value": c.value, "url": self.url} for c in jar]
 
     def change(self, event_id: str, **changes: object) -> dict:
         """The room's settings, changed whatever they were."""
@@ -85,10 +97,8 @@ def server(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def console_cookies(server):
-    """What the one-time console link is worth: it works once, and several files want it."""
-    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar := CookieJar()))
-    opener.open(server.console_link, timeout=10).close()
-    return [{"name": c.name, "value": c.value, "url": server.url} for c in jar]
+    """One session for all who only look and change; a test that ends one makes its own."""
+    return server.console_cookies()
 
 
 # Not of the session: the synchronous playwright keeps an event loop running in this thread, and
@@ -126,3 +136,26 @@ def arena(server):
     server.change(event_id, **calm)
     yield event_id
     server.change(event_id, **calm | {"paused": False})
+
+
+@pytest.fixture
+def desk(chromium, server, console_cookies):
+    """Opens the console of its event; the page has no script error when the test is done."""
+    contexts, errors = [], []
+
+    def open_console(cookies=console_cookies, **options):
+        options = {"base_url": server.url, "locale": "en-GB"} | options
+        contexts.append(chromium.new_context(**options))
+        contexts[-1].add_cookies(cookies)
+        page = contexts[-1].new_page()
+        page.set_default_timeout(LIVE_MS)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(f"/console?event={CONSOLE_EVENT}")
+        expect(page.locator("#binds strong")).not_to_have_text("–", timeout=LIVE_MS)
+        expect(page.locator("#maxActive")).to_have_value(re.compile(r"\d"))
+        return page
+
+    yield open_console
+    for context in contexts:
+        context.close()
+    assert errors == []

@@ -6,39 +6,22 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from tests.browser.conftest import CONSOLE_EVENT, LIVE_MS
+
 pytestmark = pytest.mark.browser
 
-EVENT = "ev_stadium"  # no other test of this folder goes there
+EVENT = CONSOLE_EVENT
 ROOM = f"/admin/events/{EVENT}/admission"
-LIVE_MS = 20_000
 PHONE = {"width": 360, "height": 740}
-
-
-@pytest.fixture
-def desk(chromium, server, console_cookies):
-    """Opens the console of the event; the page has no script error when the test is done."""
-    contexts, errors = [], []
-
-    def open_console(**options):
-        options = {"base_url": server.url, "locale": "en-GB"} | options
-        contexts.append(chromium.new_context(**options))
-        contexts[-1].add_cookies(console_cookies)
-        page = contexts[-1].new_page()
-        page.set_default_timeout(LIVE_MS)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(f"/console?event={EVENT}")
-        expect(page.locator("#link")).to_have_text("live", timeout=LIVE_MS)
-        expect(page.locator("#maxActive")).to_have_value(re.compile(r"\d"))
-        return page
-
-    yield open_console
-    for context in contexts:
-        context.close()
-    assert errors == []
 
 
 def room_of(server):
     return server.admin("GET", ROOM)
+
+
+def place_of(fan_page):
+    state = f"fetch('/events/{EVENT}/queue').then((reply) => reply.json())"
+    return fan_page.evaluate(state)["place"]
 
 
 def figure(page, name):
@@ -113,7 +96,7 @@ def test_a_message_reaches_a_waiting_fans_page_and_goes_again(desk, fan, server)
     word = waiting.get_by_text("Doors open at seven.", exact=True)
     expect(word).to_be_visible(timeout=LIVE_MS)
     expect(page.locator("#binds")).to_contain_text("The cap binds.", timeout=LIVE_MS)
-    page.locator("#revokeFan").fill("1")
+    page.locator("#revokeFan").fill(str(place_of(waiting)))
     page.locator("#revokeReason").fill("One ticket is enough.")
     page.get_by_role("button", name="Revoke").click()
     page.keyboard.type(page.evaluate("document.body.dataset.title"))

@@ -92,3 +92,13 @@ async def test_a_page_of_another_site_logs_nobody_out(value, fan):
     foreign = cookie(value) | {"origin": "https://evil.example"}
     assert (await fan().post("/console/leave", headers=foreign)).status_code == 403
     assert (await fan().get("/console", headers=cookie(value))).status_code == 200
+
+
+async def test_the_bearer_of_the_token_gets_a_link_and_a_session_does_not(value, fan):
+    browser, links = fan(), "/admin/console-links"
+    made = await fan().post(links, json={}, headers=BEARER)
+    assert (await browser.get(made.json()["path"])).headers["location"] == "/console"
+    assert (await browser.get("/console")).status_code == 200
+    for headers in ({}, cookie(value)):
+        refused = await fan().post(links, json={}, headers=headers)
+        assert (refused.status_code, refused.json()["code"]) == (401, "not_operator")

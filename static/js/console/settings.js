@@ -1,5 +1,5 @@
 // The settings of a room in words: their names, their values, and who changed them.
-import { number, t, timeOfDay } from "../lib/words.js";
+import { locale, number, t, timeOfDay } from "../lib/words.js";
 
 const SECOND_MS = 1_000, MINUTE_MS = 60_000;
 
@@ -49,7 +49,7 @@ export function instant(ms) {
 
 function dayOf(ms) {
   const year = new Date(ms).getFullYear() === new Date().getFullYear() ? undefined : "numeric";
-  return new Date(ms).toLocaleDateString(document.documentElement.lang, { weekday: "short", day: "numeric", month: "short", year });
+  return new Date(ms).toLocaleDateString(locale, { weekday: "short", day: "numeric", month: "short", year });
 }
 
 export function span(ms) {

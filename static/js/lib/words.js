@@ -4,6 +4,7 @@
 
 // `key` characters of a text are enough to find its translation: the server made sure.
 const { locale, key, texts, said: known } = JSON.parse(document.getElementById("words").textContent);
+export { locale };
 const plurals = new Intl.PluralRules(locale), ordinals = new Intl.PluralRules(locale, { type: "ordinal" });
 const filled = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => (typeof values[name] === "number" ? number(values[name]) : values[name] ?? whole));
 
