@@ -235,3 +235,26 @@ async def test_of_the_last_minutes_no_more_than_those_are_kept(make_sale, db, no
 def test_only_what_goes_on_or_is_looked_at_and_is_known_is_noted(numbers, looked_at, noted):
     calm = {"binds": "empty", "lobby": 0, "waiting": 0, "called": 0, "active": 0}
     assert worth_noting(calm | numbers, looked_at=looked_at) is noted
+
+
+async def test_metrics_have_each_number_that_the_console_shows(operator, fan, make_sale, node):
+    event_id = await make_sale(mode="on", max_active=1)
+    boss, room = operator(event_id), node.services.waiting_room
+    for _ in range(2):
+        await join(fan(), event_id)
+    await until(lambda: boss.get("numbers"), lambda now: now["called"] == 1)
+    room.waits._known[event_id] = (float("inf"), [3000, 9000])
+    told, text = await boss.get("numbers"), (await fan().get("/metrics")).text
+    gauges = {
+        **{"lobby": "lobby", "waiting": "waiting", "present": "present", "away": "away"},
+        **{"called": "called", "active": "active", "max_active": "maxActive", "gone": "gone"},
+        **{"called_last_minute": "calledLastMinute", "per_minute": "perMinute"},
+        **{"lapsed": "lapsed", "skipped": "skipped", "revoked": "revoked"},
+    }
+    for gauge, name in gauges.items():
+        assert f'onsale_room_{gauge}{{event="{event_id}"}} {float(told[name])}' in text, gauge
+    for quantile, seconds in ((0.5, 3.0), (0.9, 9.0)):
+        wait = f'onsale_room_wait_seconds{{event="{event_id}",quantile="{quantile}"}} {seconds}'
+        assert wait in text
+    for by in ("pace", "cap", "empty", "paused", "store_down"):
+        assert f'onsale_room_binds{{by="{by}",event="{event_id}"}}' in text
