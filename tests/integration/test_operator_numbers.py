@@ -245,12 +245,10 @@ async def test_metrics_have_each_number_that_the_console_shows(operator, fan, ma
     await until(lambda: boss.get("numbers"), lambda now: now["called"] == 1)
     room.waits._known[event_id] = (float("inf"), [3000, 9000])
     told, text = await boss.get("numbers"), (await fan().get("/metrics")).text
-    gauges = {
-        **{"lobby": "lobby", "waiting": "waiting", "present": "present", "away": "away"},
-        **{"called": "called", "active": "active", "max_active": "maxActive", "gone": "gone"},
-        **{"called_last_minute": "calledLastMinute", "per_minute": "perMinute"},
-        **{"lapsed": "lapsed", "skipped": "skipped", "revoked": "revoked"},
-    }
+    same = ("lobby", "waiting", "present", "away", "called", "active", "lapsed", "gone")
+    gauges = dict(zip(same, same, strict=True)) | {"skipped": "skipped", "revoked": "revoked"}
+    gauges |= {"max_active": "maxActive", "per_minute": "perMinute"}
+    gauges |= {"called_last_minute": "calledLastMinute"}
     for gauge, name in gauges.items():
         assert f'onsale_room_{gauge}{{event="{event_id}"}} {float(told[name])}' in text, gauge
     for quantile, seconds in ((0.5, 3.0), (0.9, 9.0)):
