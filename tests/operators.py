@@ -1,12 +1,6 @@
-"""What tests of the operators' side share: an operator, a fan's open page, waiting for a state."""
-
-import asyncio
+"""An operator, as tests of that side need one."""
 
 import httpx
-import orjson
-from websockets.frames import Opcode
-
-from tests.live_clients import Pulled
 
 ADMIN_TOKEN = "admin-token-of-the-tests"
 BEARER = {"authorization": f"Bearer {ADMIN_TOKEN}"}
@@ -46,39 +40,5 @@ class Operator:
         return BEARER | {"if-match": f'"{(await self.room())["version"]}"'}
 
 
-class Tab:
-    """A fan's open page on a node."""
-
-    def __init__(self, node, event_id, fan):
-        self.hub, self.event_id, self.fan = node.services.waiting_room.hub, event_id, fan
-        self.pulled = Pulled.socket(node.live)
-
-    async def open(self):
-        await self.hub.connect(self.event_id, self.fan, self.pulled.connection)
-        return self
-
-    def close(self):
-        self.hub.disconnect(self.event_id, self.fan, self.pulled.connection)
-
-    async def told(self, **wanted):
-        """The first frame that says all of it."""
-        async with asyncio.timeout(20):
-            while True:
-                texts = [f for f in await self.pulled.frames() if f.opcode is Opcode.TEXT]
-                for frame in texts:  # a ping now and then is none
-                    said = orjson.loads(frame.data)
-                    if wanted.items() <= said.items():
-                        return said
-
-
 async def join(client, event_id):
     return await client.post(f"/events/{event_id}/queue", json={})
-
-
-async def until(ask, fits, within_s=20):
-    """What `ask` says as soon as it fits."""
-    async with asyncio.timeout(within_s):
-        while True:
-            if fits(said := await ask()):
-                return said
-            await asyncio.sleep(0.02)

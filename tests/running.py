@@ -206,11 +206,3 @@ def command(pid: int) -> bytes:
 
 def alive(pid: int) -> bool:
     return command(pid) != b""
-
-
-async def until(true, what: str = "") -> None:
-    """Poll for what no event tells us: another process, a file."""
-    deadline_s = time.monotonic() + LIMIT_S
-    while not true():
-        assert time.monotonic() < deadline_s, f"not within {LIMIT_S} s: {what}"
-        await asyncio.sleep(0.02)

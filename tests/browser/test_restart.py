@@ -1,13 +1,13 @@
 """All workers are replaced while fans look at the map: their pages go on by themselves."""
 
 import signal
-import time
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import RunningServer
-from tests.running import LIMIT_S, alive, workers_of
+from tests.running import alive, workers_of
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -49,7 +49,4 @@ def _at_the_map(page: Page) -> Page:
 def _replace_workers(server: RunningServer) -> None:
     old = workers_of(server.process.pid)
     server.process.send_signal(signal.SIGHUP)
-    deadline_s = time.monotonic() + LIMIT_S
-    while any(map(alive, old)):
-        assert time.monotonic() < deadline_s, "the old workers are still there"
-        time.sleep(0.05)
+    wait_until(lambda: not any(map(alive, old)), "the old workers have gone")

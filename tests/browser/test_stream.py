@@ -1,15 +1,14 @@
 """Server-sent events as a real browser reads them, and as it comes back to them."""
 
-import asyncio
-
 import pytest
 from playwright.async_api import async_playwright
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from tests.browser.conftest import FLAGS
-from tests.integration.test_live_contract import Site
 from tests.live_clients import serving
+from tests.live_site import Site
+from tests.waiting import until
 
 pytestmark = pytest.mark.browser
 
@@ -79,9 +78,7 @@ async def test_a_browser_that_is_told_bye_comes_back_after_the_time_it_was_told(
         await page.wait_for_function("() => seen.length === 1", timeout=20_000)
         [connection] = site.hub.connections()
         connection.close(4000)
-        async with asyncio.timeout(20):
-            while len(site.last_ids) < 2:  # noqa: ASYNC110 (the browser decides when)
-                await asyncio.sleep(0.02)
+        await until(lambda: len(site.last_ids) == 2)  # the browser decides when
         assert site.last_ids == [None, "0"]
         told = await page.evaluate("seen")
         assert [name for name, _, _ in told][:2] == ["snapshot", "bye"]

@@ -6,7 +6,6 @@ once and shown as sold; or free, with nothing charged.
 
 import asyncio
 import signal
-import sqlite3
 import sys
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from app.checkout.bookings.store import BookingStore
 from app.checkout.recovery.service import Recovery
 from app.payments.gateway import SandboxGateway
 from core.signing import Keys
+from tests.ledger import movements
 
 SCRIPT = Path(__file__).with_name("crashing_node.py")
 HOLD_MS = 600_000  # of the event; a pin never shortens what the fan was promised
@@ -105,14 +105,3 @@ async def ticket_states(db, event_id):
         "select seat_index, state from booking_ticket where event_id = $1", event_id
     )
     return {row["seat_index"]: row["state"] for row in rows}
-
-
-def movements(ledger, booking_id):
-    book = sqlite3.connect(ledger)
-    rows = book.execute(
-        "select what from movement join payment using (payment_id) where key = ?"
-        " order by movement.rowid",
-        (booking_id,),
-    ).fetchall()
-    book.close()
-    return [what for (what,) in rows]

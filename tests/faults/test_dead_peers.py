@@ -15,7 +15,8 @@ from app.serve.node import server_config
 from app.serve.sockets import listen
 from core.live.connection import Connection
 from tests.live_clients import Wire
-from tests.running import LIMIT_S, client_of, cookies_of, settled, until
+from tests.running import LIMIT_S, client_of, cookies_of, settled
+from tests.waiting import until
 
 BEAT_EVERY_S, PEER_TIMEOUT_S = 1, 1.5
 
@@ -58,7 +59,7 @@ async def test_nothing_of_a_vanished_client_stays_in_memory(node, sales):
             assert (node.live.count, follower.channel.members, len(fans)) == (2, 1, 1)
             for wire in vanishing:
                 wire.vanish()
-            await until(lambda: node.live.count == 0, "they are found")
+            await until(lambda: node.live.count == 0, what="they are found")
         assert (follower.channel.members, len(fans)) == (0, 0)
         await until(lambda: not server.server_state.connections)
         gc.collect()

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from tests.operators import until
+from tests.waiting import until
 
 EVENT = "ev_arena"
 CAP = 3
@@ -34,7 +34,7 @@ async def test_a_fan_has_a_turn_soon_after_a_restart_of_a_full_demo(onsale, fan_
         return (await fan.get(f"/events/{EVENT}/queue")).json()["state"]
 
     assert state["state"] in {"waiting", "called"}
-    await until(standing, lambda kind: kind == "called", SOON_S)
+    await until(standing, lambda kind: kind == "called", within_s=SOON_S)
 
 
 async def _cap(operator):

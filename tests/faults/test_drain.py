@@ -8,7 +8,8 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 
-from tests.running import LIMIT_S, Stream, client_of, close_code, cookies_of, settled, until
+from tests.running import LIMIT_S, Stream, client_of, close_code, cookies_of, settled
+from tests.waiting import until
 
 STREAMS, SOCKETS = 12, 6
 COME_BACK = 4000

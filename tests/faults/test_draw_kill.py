@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.signing import Keys
 from waiting_room.draw.policy import merkle_root, order
-from waiting_room.service import WaitingRoom
 
 SCRIPT = Path(__file__).with_name("crashing_draw.py")
 FANS = [f"vs_{n}" for n in range(40)]
@@ -24,10 +22,10 @@ async def places(room, event_id):
 
 @pytest.mark.parametrize("point", POINTS)
 async def test_another_node_ends_a_draw_whose_node_died(
-    point, make_sale, redis, db, database_url, redis_url
+    point, make_sale, build_room, database_url, redis_url
 ):
     event_id = await make_sale(mode="on", max_active=0, opens_in_s=3600)
-    room = WaitingRoom.build(redis, db, Keys("s" * 32))  # without rounds: it acts when it is told
+    room = build_room()  # without rounds: it acts when it is told
     entries = {fan: (await room.join(event_id, fan))["entryId"].encode() for fan in FANS}
     version = (await room.settings(event_id)).version
     await room.change_settings(event_id, version, opens_at_ms=1)

@@ -8,8 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import redis
 
 from app.embedded import identity, lock
 from app.embedded.services import EmbeddedServices
+from tests.waiting import wait_until
 
 DEADLINE_S = 60.0
 UID_WITHOUT_ACCOUNT = 54321
@@ -81,13 +81,6 @@ def wait_gone(handles: Sequence[int]) -> None:
     for handle in handles:
         ended, _, _ = select.select([handle], [], [], DEADLINE_S)
         assert ended, "a process did not end"
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, "nothing happened in time"
-        threading.Event().wait(0.02)
 
 
 @pytest.mark.parametrize("kind", ["postgres", "valkey"])

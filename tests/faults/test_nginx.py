@@ -28,8 +28,8 @@ from tests.running import (
     cookies_of,
     free_port,
     settled,
-    until,
 )
+from tests.waiting import until
 
 pytestmark = pytest.mark.nginx
 

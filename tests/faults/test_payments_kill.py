@@ -3,12 +3,12 @@
 import contextlib
 import subprocess
 import sys
-import time
 
 import pytest
 
 from app.payments.gateway import SandboxGateway, Unsure
 from core.ids import new_id
+from tests.waiting import wait_until
 
 DEADLINE_S = 30
 
@@ -26,10 +26,7 @@ def start(tmp_path):
             process = subprocess.Popen([*command, *places])
             ends.callback(process.wait)
             ends.callback(process.kill)
-            deadline = time.monotonic() + DEADLINE_S
-            while not socket.exists():
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
+            wait_until(socket.exists, "the gateway starts")
             return process, socket
 
         yield run

@@ -11,7 +11,8 @@ import pytest
 import redis.asyncio
 
 from tests.operators import ADMIN_TOKEN, Operator
-from tests.running import LIMIT_S, alive, settled, until
+from tests.running import LIMIT_S, alive, settled
+from tests.waiting import until
 
 FANS = 12
 BACK_OFF_S = 0.1
@@ -102,7 +103,7 @@ async def test_kill_9_of_everything_at_once_moves_nobody(line, sale, tmp_path):
     stores = [await store_of(tmp_path), database_of(tmp_path)]
     for pid in (server.process.pid, *server.workers(), *stores):
         os.kill(pid, signal.SIGKILL)
-    await until(lambda: not any(map(alive, stores)), "the stores are gone")
+    await until(lambda: not any(map(alive, stores)), what="the stores are gone")
     server.process.wait()
     again = sale()
     await settled(again.url, operator.event_id)
@@ -130,7 +131,7 @@ async def called_in_order(operator: Operator, fans) -> None:
 
 async def killed(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
-    await until(lambda: not alive(pid), "the store is gone")
+    await until(lambda: not alive(pid), what="the store is gone")
 
 
 async def store_of(folder) -> int:

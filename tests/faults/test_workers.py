@@ -8,7 +8,8 @@ import signal
 import httpx
 import pytest
 
-from tests.running import LIMIT_S, STEADY_CLIENTS, Steady, alive, client_of, settled, until
+from tests.running import LIMIT_S, STEADY_CLIENTS, Steady, alive, client_of, settled
+from tests.waiting import until
 
 
 async def test_connections_spread_over_the_workers_and_one_scrape_tells_of_all(onsale, fan_of):
@@ -30,7 +31,7 @@ async def test_a_killed_worker_is_replaced_and_nobody_is_refused(onsale):
     async with Steady(server.url) as steady:
         await until(lambda: steady.statuses[200] > 20)
         os.kill(victim, signal.SIGKILL)
-        await until(lambda: not alive(victim) and len(server.workers()) == 2, "replaced")
+        await until(lambda: not alive(victim) and len(server.workers()) == 2, what="a new one")
         async with client_of(server.url) as client:
             await until_all_up(client, 2)
         seen = steady.statuses[200]
@@ -69,7 +70,7 @@ async def test_a_worker_that_is_asked_to_stop_is_replaced_while_it_drains(onsale
     for _ in range(20):  # connections that stay keep either worker from ending
         await (await fan_of(server.url)).get("/health/live")
     os.kill(leaving, signal.SIGTERM)
-    await until(lambda: len(server.workers()) == 3, "the next one starts")
+    await until(lambda: len(server.workers()) == 3, what="the next one starts")
     assert alive(leaving)
     assert alive(other)
 
@@ -79,7 +80,7 @@ async def test_workers_end_when_their_supervisor_is_killed_and_the_port_is_free(
     workers = server.workers()
     server.send(signal.SIGKILL)
     await server.ends()
-    await until(lambda: not any(map(alive, workers)), "workers end")
+    await until(lambda: not any(map(alive, workers)), what="workers end")
     again = onsale(workers=2, port=server.port)
     assert again.port == server.port
 

@@ -6,7 +6,8 @@ import signal
 import pytest
 
 from app.serve.policy import MAX_FAILED_STARTS
-from tests.running import alive, client_of, until
+from tests.running import alive, client_of
+from tests.waiting import until
 
 WHY = "this worker has no luck today"
 # Python runs it before all else. What it stands for: a broken update, or a machine without memory.

@@ -11,8 +11,9 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from app.routes import BY_PASS, GATED
+from tests.operators import BEARER
+from tests.waiting import until
 
-ADMIN = {"authorization": "Bearer admin-token-of-the-tests"}
 HOLD = "hd_" + "a" * 26
 OTHER = "hd_" + "b" * 26
 
@@ -31,18 +32,10 @@ async def state(client, event_id):
     return (await client.get(f"/events/{event_id}/queue")).json()
 
 
-async def until(ask, fits):
-    async with asyncio.timeout(20):
-        while True:
-            if fits(said := await ask()):
-                return said
-            await asyncio.sleep(0.02)
-
-
 async def change(client, event_id, **settings):
     path = f"/admin/events/{event_id}/admission"
-    version = (await client.get(path, headers=ADMIN)).headers["etag"]
-    reply = await client.patch(path, json=settings, headers=ADMIN | {"if-match": version})
+    version = (await client.get(path, headers=BEARER)).headers["etag"]
+    reply = await client.patch(path, json=settings, headers=BEARER | {"if-match": version})
     assert reply.status_code == 200
     return reply.json()
 
@@ -222,7 +215,7 @@ async def test_6_many_tabs_that_accept_at_once_are_one_admission(fan, make_sale)
     assert len({said["admissionId"] for said in accepted}) == 1
 
     async def numbers():
-        reply = await client.get(f"/admin/events/{event_id}/numbers", headers=ADMIN)
+        reply = await client.get(f"/admin/events/{event_id}/numbers", headers=BEARER)
         return reply.json()["called"], reply.json()["active"]
 
     await until(numbers, lambda now: now == (0, 1))  # the node's copy is a round old

@@ -12,6 +12,7 @@ from app.checkout.bookings.store import BookingStore
 from app.checkout.errors import KeyInUse
 from core.db import load_queries
 from core.ids import new_id
+from tests.waiting import until
 
 DEADLINE_S = 30
 LONG_AGO = "update idempotency set created_at = now() - interval '1 minute'"
@@ -48,13 +49,6 @@ async def book(client, event_id, *seats, key="k", token="tok_approve"):
 
 async def bookings(db):
     return await db.fetch("select booking_id, state from booking")
-
-
-async def until(condition):
-    """Looks again and again until it holds."""
-    async with asyncio.timeout(DEADLINE_S):
-        while not await condition():  # noqa: ASYNC110 (PostgreSQL has no event for it)
-            await asyncio.sleep(0.01)
 
 
 def code(reply):

@@ -1,7 +1,6 @@
 """The way of the money (M1 to M4, S3), against the real sandbox gateway and its ledger."""
 
 import asyncio
-import sqlite3
 import time
 
 import pytest
@@ -11,6 +10,7 @@ from app.checkout.bookings.store import BookingStore, Overtaken
 from app.checkout.recovery.service import Recovery
 from app.payments.gateway import SandboxGateway, Unsure
 from core.signing import Keys
+from tests.ledger import movements
 
 DEADLINE_S = 60
 
@@ -74,24 +74,12 @@ async def seats(db, booking):
     return {row["seat_index"]: row["state"] for row in rows}
 
 
-def moved(ledger, booking):
-    """All that ever happened to the booking's payment, in order."""
-    book = sqlite3.connect(ledger)
-    rows = book.execute(
-        "select what from movement join payment using (payment_id) where key = ?"
-        " order by movement.rowid",
-        (booking.booking_id,),
-    ).fetchall()
-    book.close()
-    return [what for (what,) in rows]
-
-
 async def test_an_approved_payment_is_captured_once_and_gives_entry_codes(
     db, store, driver, claimed, gateway_ledger
 ):
     booking = await driver.drive(await claimed())
     assert booking.state == "captured"
-    assert moved(gateway_ledger, booking) == ["authorised", "captured"]
+    assert movements(gateway_ledger, booking.booking_id) == ["authorised", "captured"]
     assert await seats(db, booking) == {3: "sold", 4: "sold"}
     assert all(row["entry_code"] for row in await store.tickets(booking.booking_id))
 
@@ -101,19 +89,19 @@ async def test_a_declined_payment_frees_the_seats_and_charges_nothing(
 ):
     booking = await driver.drive(await claimed("tok_decline"))
     assert (booking.state, booking.reason) == ("cancelled", "payment_declined")
-    assert moved(gateway_ledger, booking) == ["declined"]
+    assert movements(gateway_ledger, booking.booking_id) == ["declined"]
     assert await seats(db, booking) == {3: "freed", 4: "freed"}
 
 
 @pytest.mark.parametrize(
-    ("token", "state", "fate", "movements"),
+    ("token", "state", "fate", "moved"),
     [
         ("tok_unsure", "captured", "sold", ["authorised", "captured"]),
         ("tok_unsure_declined", "cancelled", "freed", ["declined"]),
     ],
 )
 async def test_a_seat_whose_payment_is_unknown_is_kept_until_the_gateways_record_tells(
-    db, store, driver, recovery, claimed, gateway_ledger, token, state, fate, movements
+    db, store, driver, recovery, claimed, gateway_ledger, token, state, fate, moved
 ):
     booking = await claimed(token)
     with pytest.raises(Unsure):
@@ -122,7 +110,7 @@ async def test_a_seat_whose_payment_is_unknown_is_kept_until_the_gateways_record
 
     assert (await until_settled(recovery, store, booking)).state == state
     assert await seats(db, booking) == {3: fate, 4: fate}
-    assert moved(gateway_ledger, booking) == movements
+    assert movements(gateway_ledger, booking.booking_id) == moved
 
 
 async def test_a_slow_gateway_is_waited_for(store, claimed, gateway_socket, gateway_ledger):
@@ -130,7 +118,7 @@ async def test_a_slow_gateway_is_waited_for(store, claimed, gateway_socket, gate
     booking = await Driver(store, patient, Keys("s" * 32)).drive(await claimed("tok_slow"))
     await patient.aclose()
     assert booking.state == "captured"
-    assert moved(gateway_ledger, booking) == ["authorised", "captured"]
+    assert movements(gateway_ledger, booking.booking_id) == ["authorised", "captured"]
 
 
 async def test_while_the_gateway_is_away_nothing_is_freed_however_late_it_is(
@@ -147,7 +135,7 @@ async def test_while_the_gateway_is_away_nothing_is_freed_however_late_it_is(
     # The gateway never heard of it. That alone frees nothing: it is created, then cancelled,
     # so that a first call which is still on its way finds a cancelled payment.
     assert (await until_settled(recovery, store, booking)).state == "cancelled"
-    assert moved(gateway_ledger, booking) == ["cancelled"]
+    assert movements(gateway_ledger, booking.booking_id) == ["cancelled"]
     assert await seats(db, booking) == {3: "freed", 4: "freed"}
 
 
@@ -162,7 +150,7 @@ async def test_a_call_that_reaches_the_gateway_after_the_cancellation_moves_no_m
     )
     assert (await gateway.confirm(late.payment_id)).state == "cancelled"
     assert (await gateway.capture(late.payment_id)).state == "cancelled"
-    assert moved(gateway_ledger, booking) == ["cancelled"]
+    assert movements(gateway_ledger, booking.booking_id) == ["cancelled"]
 
 
 async def test_a_confirmed_booking_that_was_not_captured_in_time_is_revoked_with_a_reason(
@@ -172,7 +160,7 @@ async def test_a_confirmed_booking_that_was_not_captured_in_time_is_revoked_with
     await grow_old(db, booking)
     ended = await until_settled(recovery, store, booking)
     assert (ended.state, ended.reason) == ("revoked", "not_captured")
-    assert moved(gateway_ledger, booking) == ["authorised", "cancelled"]
+    assert movements(gateway_ledger, booking.booking_id) == ["authorised", "cancelled"]
     assert await seats(db, booking) == {3: "freed", 4: "freed"}
 
 
@@ -181,7 +169,7 @@ async def test_a_confirmed_booking_that_stands_still_is_captured(
 ):
     booking = await committed(store, gateway, await claimed())
     assert (await until_settled(recovery, store, booking)).state == "captured"
-    assert moved(gateway_ledger, booking) == ["authorised", "captured"]
+    assert movements(gateway_ledger, booking.booking_id) == ["authorised", "captured"]
 
 
 async def test_a_success_that_shows_after_giving_up_is_refunded(
@@ -193,7 +181,7 @@ async def test_a_success_that_shows_after_giving_up_is_refunded(
     await gateway.capture(payment.payment_id)  # sent by an owner that did not know
 
     assert (await until_settled(recovery, store, booking)).state == "revoked"
-    assert moved(gateway_ledger, booking) == ["authorised", "captured", "refunded"]
+    assert movements(gateway_ledger, booking.booking_id) == ["authorised", "captured", "refunded"]
 
 
 async def test_an_event_that_was_cancelled_meanwhile_is_not_charged(
@@ -203,7 +191,7 @@ async def test_an_event_that_was_cancelled_meanwhile_is_not_charged(
     await db.execute("update event set cancelled_at = now() where event_id = $1", booking.event_id)
     booking = await driver.drive(booking)
     assert (booking.state, booking.reason) == ("cancelled", "event_closed")
-    assert moved(gateway_ledger, booking) == ["authorised", "cancelled"]
+    assert movements(gateway_ledger, booking.booking_id) == ["authorised", "cancelled"]
 
 
 async def test_two_nodes_that_recover_at_once_charge_once(
@@ -214,7 +202,7 @@ async def test_two_nodes_that_recover_at_once_charge_once(
     await asyncio.gather(*(node.once() for node in nodes))
     for booking in bookings:
         await until_settled(nodes[0], store, booking)
-        assert moved(gateway_ledger, booking) == ["authorised", "captured"]
+        assert movements(gateway_ledger, booking.booking_id) == ["authorised", "captured"]
         assert await seats(db, booking) == {3: "sold", 4: "sold"}
 
 

@@ -8,6 +8,7 @@ from app.checkout.bookings.store import BookingStore
 from app.checkout.relay import Relay
 from core.db import load_queries
 from seatmap.service import SeatMap
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -99,10 +100,12 @@ async def test_a_row_of_an_event_that_is_gone_holds_up_no_running_relay(
     await BookingStore(db).claim(await make_claim(event_id, 1))
     relay = Relay(db, seat_map)
     task = asyncio.create_task(relay.run())
-    async with asyncio.timeout(30):
-        while await db.fetchval("select count(*) from outbox"):
-            relay.kick()
-            await asyncio.sleep(0.02)
+
+    async def nothing_left():
+        relay.kick()
+        return await db.fetchval("select count(*) = 0 from outbox")
+
+    await until(nothing_left)
     assert not task.done()
     task.cancel()
     assert await shown(redis, event_id) == "0400"

@@ -11,7 +11,7 @@ import pytest
 
 from core.edge import HTTP_STATUS
 from core.signing import Keys
-from tests.operators import until
+from tests.waiting import until
 from waiting_room.keys import key
 from waiting_room.passes import Passes
 

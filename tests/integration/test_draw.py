@@ -1,29 +1,16 @@
 """From the lobby to the draw, on nodes with their rounds running."""
 
 import asyncio
-import contextlib
 from hashlib import sha256
 
 import orjson
 import pytest
 
-from core.signing import Keys
+from core.errors import StoreUnavailable
 from tests.live_clients import Pulled
+from tests.waiting import until
 from waiting_room.draw.policy import commitment, merkle_root, order, root_by_path
 from waiting_room.errors import BadReceipt, NotOpen, QueueClosed
-from waiting_room.service import WaitingRoom
-
-KEYS = Keys("s" * 32)
-
-
-@pytest.fixture
-async def nodes(redis, db):
-    rooms = [WaitingRoom.build(redis, db, KEYS) for _ in range(2)]
-    for room in rooms:
-        await room.start()
-    yield rooms
-    for room in rooms:
-        await room.stop()
 
 
 @pytest.fixture
@@ -37,20 +24,13 @@ async def open_now(room, event_id, **changes):
     await room.change_settings(event_id, version, opens_at_ms=1, **changes)
 
 
-async def until(ask, fits):
-    async with asyncio.timeout(30):
-        while True:
-            with contextlib.suppress(Exception):
-                if fits(said := await ask()):
-                    return said
-            await asyncio.sleep(0.02)
-
-
 async def places(room, event_id, fans):
     async def ask():
         return [await room.state(event_id, fan) for fan in fans]
 
-    told = await until(ask, lambda said: all(s["state"] == "waiting" for s in said))
+    told = await until(
+        ask, lambda said: all(s["state"] == "waiting" for s in said), despite=StoreUnavailable
+    )
     return {fan: said["place"] for fan, said in zip(fans, told, strict=True)}
 
 
@@ -127,9 +107,9 @@ async def test_every_entry_has_a_proof_that_leads_to_the_root(nodes, lobby):
 
 
 async def test_who_leaves_between_opening_and_draw_stays_in_the_list_and_gets_no_place(
-    redis, db, lobby
+    build_room, lobby
 ):
-    room = WaitingRoom.build(redis, db, KEYS)  # without rounds: every step is taken by hand
+    room = build_room()  # without rounds: every step is taken by hand
     for fan in ("vs_stays", "vs_leaves"):
         await room.join(lobby, fan)
     await open_now(room, lobby)
@@ -173,6 +153,7 @@ async def test_a_receipt_gives_the_entry_back_when_redis_lost_the_lobby(nodes, l
     back = await until(
         lambda: nodes[1].join(lobby, "vs_fan", None, mine["receipt"]),
         lambda said: said["state"] == "lobby",
+        despite=StoreUnavailable,
     )
     assert (back["entryId"], back["receipt"]) == (mine["entryId"], mine["receipt"])
     for forged in ("x", mine["receipt"][:-70] + "A" * 70 + ".x", "a.e30.b", ""):
@@ -192,7 +173,9 @@ async def test_fans_connected_when_redis_loses_the_lobby_are_in_it_again(nodes, 
     await redis.flushall()
     for fan, entry_id in joined.items():
         back = await until(
-            lambda fan=fan: nodes[0].state(lobby, fan), lambda said: said["state"] == "lobby"
+            lambda fan=fan: nodes[0].state(lobby, fan),
+            lambda said: said["state"] == "lobby",
+            despite=StoreUnavailable,
         )
         assert back["entryId"] == entry_id
 

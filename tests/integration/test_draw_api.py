@@ -8,11 +8,10 @@ from hashlib import sha256
 import orjson
 import pytest
 
-from tests.conftest import ADMIN_TOKEN
-from tests.integration.test_draw import until
+from tests.operators import BEARER
+from tests.waiting import until
 from waiting_room.draw import verify_draw
 
-OPERATOR = {"authorization": f"Bearer {ADMIN_TOKEN}"}
 FANS = 9  # so that two draws hardly ever give one order
 
 
@@ -30,8 +29,8 @@ async def sale(make_sale, fan):
 
 async def open_now(client, event_id):
     path = f"/admin/events/{event_id}/admission"
-    room = await client.get(path, headers=OPERATOR)
-    headers = {**OPERATOR, "if-match": room.headers["etag"]}
+    room = await client.get(path, headers=BEARER)
+    headers = {**BEARER, "if-match": room.headers["etag"]}
     assert (await client.patch(path, json={"opensAt": 1}, headers=headers)).status_code == 200
 
 
@@ -127,7 +126,7 @@ async def test_an_operator_names_the_beacon_and_gives_it_in_its_time(sale, fan):
     event_id, _ = sale
     client, path = fan(), f"/admin/events/{event_id}/draw/beacon"
 
-    async def post(body, headers=OPERATOR):
+    async def post(body, headers=BEARER):
         reply = await client.post(path, json=body, headers=headers)
         return reply.status_code, reply.json()
 
@@ -145,7 +144,7 @@ async def test_an_operator_names_the_beacon_and_gives_it_in_its_time(sale, fan):
     assert (await post({"name": "another"}))[1]["code"] == "beacon_refused"
     assert (await post({"value": "AB" * 32}))[0] == 200
     assert (await drawn(client, event_id))["beacon"]["value"] == "ab" * 32
-    audit = (await client.get(f"/admin/events/{event_id}/audit", headers=OPERATOR)).json()
+    audit = (await client.get(f"/admin/events/{event_id}/audit", headers=BEARER)).json()
     assert [row["after"] for row in audit if row["action"] == "beacon changed"] == [
         {"value": "AB" * 32},
         {"name": "round 7"},

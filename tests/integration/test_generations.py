@@ -12,15 +12,8 @@ KEY = f"sm:{{{EVENT}}}:epoch"
 
 
 @pytest.fixture
-async def event(db):
-    await db.execute("insert into venue values ('v', 'Hall', 'Town', 'DE', 'Europe/Berlin')")
-    await db.execute("insert into plan values ('p', 'v', 1, '', '')")
-    await db.execute(
-        "insert into event (event_id, title, description, venue_id, plan_id, genre, starts_at,"
-        " currency, max_tickets, hold_ms, search)"
-        f" values ('{EVENT}', '', '', 'v', 'p', '', now(), 'EUR', 1, 1, '')"
-    )
-    return EVENT
+async def event(make_event):
+    return await make_event(EVENT, seats=1)
 
 
 class Node:

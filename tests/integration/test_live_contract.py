@@ -1,4 +1,4 @@
-"""What a live connection does, on both ways: handed to the hub, and through ASGI.
+"""What a live stream does, and how live connections end, on both ways: the hub's, and ASGI.
 
 A real uvicorn on a free port, and clients that look at every byte.
 """
@@ -8,121 +8,12 @@ import contextlib
 
 import pytest
 import uvicorn
-from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
-from starlette.routing import Route, WebSocketRoute
-from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosedError
 
-from core.live import sse, under_uvicorn, websocket
-from core.live.channel import Channel
-from core.live.connection import Connection, Socket
-from core.live.hub import MAX_FULL_S, Hub
-from core.live.reply import StreamReply, serve_socket
-from tests.live_clients import UPGRADE, Wire, client_frame, frames, serving
-
-DRAIN_S = 1.0
-WAYS = ("hub", "asgi")
-
-
-class Site:
-    """A stream and a socket, and what became of their clients."""
-
-    def __init__(self, drain_s: float = DRAIN_S) -> None:
-        self.hub = Hub(drain_s=drain_s)
-        self.channel = Channel(8, snapshot=self.snapshot, merge=self.merged)
-        self.left: list[Connection] = []
-        self.heard: list[str] = []
-        self.sockets: list[Socket] = []
-        self.go_on = asyncio.Event()
-        self.came = asyncio.Event()
-        self.go_on.set()
-
-    def snapshot(self) -> bytes:
-        return sse.frame("snapshot", b"%d" % self.channel.head, str(self.channel.head))
-
-    def merged(self, parts) -> bytes:
-        return sse.frame("merged", b"[%d,%d]" % (parts[0], parts[-1]), str(parts[-1]))
-
-    def publish(self, size: int = 1) -> None:
-        number = self.channel.head + 1
-        frame = sse.frame("one", b"%d" % number + b" " * (size - 1), str(number))
-        self.channel.publish(number, frame, number)
-
-    def app(self) -> Starlette:
-        @contextlib.asynccontextmanager
-        async def lifespan(_):
-            await self.hub.start()
-            yield
-            await self.hub.stop()
-
-        routes = [
-            Route("/plain", self.plain),
-            Route("/stream", self.stream),
-            WebSocketRoute("/socket", self.socket),
-        ]
-        return Starlette(routes=routes, lifespan=lifespan)
-
-    async def plain(self, request):
-        return PlainTextResponse("plain words")
-
-    async def stream(self, request):
-        self.came.set()
-        await self.go_on.wait()
-        said = request.headers.get("last-event-id")
-        after = int(said) if said else None
-        return StreamReply(self.hub, self.channel, after, on_closed=self.left.append)
-
-    async def socket(self, ws):
-        await ws.accept()
-        self.came.set()
-        await self.go_on.wait()
-        self.sockets.append(Socket(self.hub, self.on_text, self.left.append))
-        self.sockets[-1].send_text(b"hello")
-        await serve_socket(ws, self.sockets[-1])
-
-    def on_text(self, text: str) -> bool:
-        self.heard.append(text)
-        return text != "nonsense"
-
-
-@pytest.fixture
-def site():
-    return Site()
-
-
-@pytest.fixture(params=WAYS)
-def way(request):
-    return request.param
-
-
-@pytest.fixture
-async def address(site, way):
-    async with serving(site.app(), way) as address:
-        yield address
-        site.hub.shutdown()  # on the ASGI way uvicorn does not know of it
-
-
-@pytest.fixture
-async def wire(address):
-    async with Wire.open(address) as wire:
-        yield wire
-
-
-async def until(condition):
-    for _ in range(2_000):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it never came true")
-
-
-async def begun(wire, path="/stream", more=""):
-    """(head, the snapshot) of a stream that was asked for without a position."""
-    wire.send(f"GET {path} HTTP/1.1\r\nhost: onsale.test\r\n{more}\r\n".encode())
-    head = (await wire.until(b"\r\n\r\n")).decode().lower()
-    return head, await wire.event()
-
+from core.live import under_uvicorn, websocket
+from core.live.hub import MAX_FULL_S
+from tests.live_clients import Wire, client_frame, serving
+from tests.live_site import WAYS, begun, caught_up
+from tests.waiting import until
 
 # -- streams ------------------------------------------------------------------------------------
 
@@ -226,9 +117,7 @@ async def test_a_client_that_leaves_while_it_is_handed_over_is_forgotten(site, a
         else:
             wire.get(path)
         await site.came.wait()
-    async with Wire.open(address) as later:  # the server has seen the end of the first by then
-        later.get("/plain")
-        await later.until(b"plain words")
+    await caught_up(address)
     site.go_on.set()
     await until(lambda: site.left)
     assert (len(site.left), site.hub.count, site.channel.members) == (1, 0, 0)
@@ -280,77 +169,6 @@ async def test_a_reader_that_talks_without_end_is_ended(site, address):
         await begun(wire)
         wire.send(b"x" * 100_000)
         await until(lambda: site.left)
-
-
-# -- sockets ------------------------------------------------------------------------------------
-
-
-async def test_frames_are_told_and_heard(site, address):
-    async with connect(f"ws://{address[0]}:{address[1]}/socket") as client:
-        assert await client.recv() == "hello"
-        await client.send("one")
-        await until(lambda: site.heard == ["one"])
-        site.sockets[0].send_text(b"x" * 70_000)
-        assert len(await client.recv()) == 70_000
-        await (await client.ping(b"there?"))
-    await until(lambda: site.left)
-    assert site.hub.count == 0
-
-
-async def test_nobody_is_offered_compression(address):
-    url = f"ws://{address[0]}:{address[1]}/socket"
-    async with connect(url, compression="deflate") as client:
-        assert client.protocol.extensions == []
-
-
-async def test_only_the_latest_state_reaches_a_client_that_is_late(site, address):
-    async with connect(f"ws://{address[0]}:{address[1]}/socket") as client:
-        await client.recv()
-        for number in range(100):
-            site.sockets[0].send_text(b"%d" % number)
-        assert await client.recv() == "99"
-
-
-async def test_what_a_client_does_not_mean_ends_it_for_good(site, address):
-    async with connect(f"ws://{address[0]}:{address[1]}/socket") as client:
-        await client.recv()
-        await client.send("nonsense")
-        with pytest.raises(ConnectionClosedError) as closed:
-            await client.recv()
-    assert closed.value.rcvd.code == websocket.NOT_UNDERSTOOD
-    await until(lambda: site.left)
-
-
-async def test_a_frame_that_comes_before_the_hand_over_is_heard(site, wire):
-    site.go_on.clear()
-    await wire.upgrade("/socket")
-    await site.came.wait()
-    wire.send(client_frame(b"early"))
-    await asyncio.sleep(0.05)  # for the kernel to carry it over; either order must do
-    site.go_on.set()
-    await until(lambda: site.heard == ["early"])
-    wire.send(client_frame(b"late"))
-    await until(lambda: site.heard == ["early", "late"])
-
-
-async def test_half_a_frame_and_half_a_message_before_the_hand_over_are_heard_whole(site, wire):
-    site.go_on.clear()
-    await wire.upgrade("/socket")
-    await site.came.wait()
-    rest = client_frame(b", then the rest", op=0)
-    wire.send(client_frame(b"half", fin=False) + rest[:9])
-    await asyncio.sleep(0.05)  # for the kernel to carry it over; either order must do
-    site.go_on.set()
-    await wire.frames(1)
-    wire.send(rest[9:])
-    await until(lambda: site.heard == ["half, then the rest"])
-
-
-async def test_a_frame_that_comes_in_one_piece_with_the_handshake_is_heard(site):
-    """By the hub. uvicorn's own protocol loses it; a client may not send so early anyway."""
-    async with serving(site.app(), "hub") as address, Wire.open(address) as wire:
-        wire.send(UPGRADE.format(path="/socket", more="").encode() + client_frame(b"eager"))
-        await until(lambda: site.heard == ["eager"])
 
 
 # -- the end ------------------------------------------------------------------------------------
@@ -416,10 +234,3 @@ def test_an_untested_uvicorn_goes_the_asgi_way_and_says_so(monkeypatch, caplog):
     monkeypatch.setattr(uvicorn, "__version__", "9.1.0")
     assert under_uvicorn.protocols() == {"http": "httptools", "ws": "websockets-sansio"}
     assert "uvicorn 9.1.0 was not tested" in caplog.text
-
-
-async def test_bytes_of_both_ways_are_the_same_frames(site, address):
-    async with Wire.open(address) as socket:
-        await socket.upgrade("/socket")
-        [hello] = await socket.frames(1)
-    assert [hello] == frames(websocket.text(b"hello"))

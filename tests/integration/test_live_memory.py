@@ -13,7 +13,7 @@ from core.live.hub import Hub
 from core.live.reply import StreamReply, serve_socket
 from core.live.under_uvicorn import HubHttpProtocol, HubSocketProtocol
 from tests.live_clients import Wire, serving
-from tests.running import until
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ async def test_the_servers_protocols_do_not_wait_for_the_collector(path):
         else:
             wire.get(path)
         await until(lambda: hub.count == 1)
-        await until(lambda: not protocols(), "something still holds the handshake's protocol")
+        await until(lambda: not protocols(), what="something still holds the handshake's protocol")
 
 
 def app(hub: Hub) -> Starlette:

@@ -14,8 +14,9 @@ from websockets.frames import Opcode
 
 from core.live.connection import MAX_FRAMES_A_WINDOW, MAX_MESSAGE_BYTES
 from core.live.websocket import NOT_UNDERSTOOD, TOO_MANY_FRAMES
-from tests.integration.test_live_contract import WAYS, Site, until
 from tests.live_clients import Wire, client_frame, serving
+from tests.live_site import WAYS, Site
+from tests.waiting import until
 
 TEXT, BINARY, CONT, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
 PROTOCOL_ERROR, NO_STATUS, INVALID_DATA, TOO_BIG = 1002, 1005, 1007, 1009

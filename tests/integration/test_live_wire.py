@@ -14,7 +14,7 @@ from core.live.connection import EventStream
 from core.live.hub import Hub
 from core.live.wire import wire_of
 from tests.live_clients import PATIENCE_S
-from tests.running import until
+from tests.waiting import until
 
 
 @pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])

@@ -4,12 +4,12 @@ import pytest
 
 from app.main import Node
 from core.errors import StoreUnavailable
-from core.signing import Keys
-from tests.operators import BEARER, Tab, join, until
+from tests.operators import BEARER, join
+from tests.rooms import Tab
+from tests.waiting import until
 from waiting_room.copies import Copies
 from waiting_room.errors import SaleStopped
 from waiting_room.keys import key
-from waiting_room.service import WaitingRoom
 
 # -- settings --------------------------------------------------------------------------------------
 
@@ -101,9 +101,9 @@ async def test_a_change_that_did_not_reach_redis_is_made_up_for(node: Node, make
     await until(lambda: redis.hget(settings, "per_minute"), lambda pace: pace == b"99")
 
 
-async def test_a_copy_is_owed_however_long_redis_is_away(redis, db, make_sale):
+async def test_a_copy_is_owed_however_long_redis_is_away(redis, db, make_sale, build_room):
     event_id = await make_sale(mode="on", per_minute=60)
-    room = WaitingRoom.build(redis, db, Keys("s" * 32))
+    room = build_room()
     await room.hub.view(event_id)  # Redis has the room as it was
     copies, copy, away = Copies(room), room.store.copy_settings, True
 
@@ -331,7 +331,7 @@ async def test_a_change_on_one_node_is_told_to_fans_of_the_other(
     event_id = await make_sale(mode="on", max_active=0)
     room = other_node.services.waiting_room
     await room.join(event_id, "vs_fan")
-    tab = await Tab(other_node, event_id, "vs_fan").open()
+    tab = await Tab(room, event_id, "vs_fan").open(other_node.live)
     await operator(event_id).change(**change)
     await tab.told(**told)
     tab.close()

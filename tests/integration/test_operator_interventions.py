@@ -5,7 +5,9 @@ import asyncio
 import pytest
 
 from core.errors import AppError
-from tests.operators import Tab, join, until
+from tests.operators import join
+from tests.rooms import Tab
+from tests.waiting import until
 from waiting_room.keys import key
 
 
@@ -45,7 +47,7 @@ async def test_a_fan_is_called_past_those_ahead_by_place(operator, fan, make_sal
 async def test_a_fan_who_is_not_in_the_queue_is_called_on_every_tab(operator, make_sale, node):
     event_id = await make_sale(mode="on", max_active=1)
     boss = operator(event_id)
-    tab = await Tab(node, event_id, "vs_guest").open()
+    tab = await Tab(node.services.waiting_room, event_id, "vs_guest").open(node.live)
     await tab.told(state="none")
     called = (await boss.post("skip", subject="vs_guest")).json()
     assert (called["state"], called["place"]) == ("called", 0)
@@ -126,8 +128,8 @@ async def test_a_place_is_revoked_with_its_reason_and_the_page_is_told(operator,
     room, boss = node.services.waiting_room, operator(event_id)
     for name in ("vs_robot", "vs_fan"):
         await room.join(event_id, name)
-    robot = await Tab(node, event_id, "vs_robot").open()
-    behind = await Tab(node, event_id, "vs_fan").open()
+    robot = await Tab(node.services.waiting_room, event_id, "vs_robot").open(node.live)
+    behind = await Tab(node.services.waiting_room, event_id, "vs_fan").open(node.live)
     await behind.told(rank=2)
     revoked = (await boss.post("revoke", place=1, reason="Many tickets, one person.")).json()
     assert revoked == {"subject": "vs_robot", "ended": {"state": "waiting", "place": 1}}

@@ -9,7 +9,8 @@ from app.admin.feed import Feeds
 from app.admin.past import Past, worth_noting
 from core.errors import StoreUnavailable
 from tests.live_clients import Pulled
-from tests.operators import BEARER, join, until
+from tests.operators import BEARER, join
+from tests.waiting import until
 
 
 async def test_the_numbers_tell_who_waits_who_is_in_and_what_binds(operator, fan, make_sale):

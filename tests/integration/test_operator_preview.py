@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.operators import BEARER, until
+from tests.operators import BEARER
+from tests.waiting import until
 
 
 @pytest.fixture

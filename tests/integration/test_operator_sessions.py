@@ -1,6 +1,5 @@
 """A console session's end, by time or by hand, is the end of all it opened, on every node."""
 
-import asyncio
 import time
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
@@ -11,7 +10,8 @@ from starlette.requests import HTTPConnection
 from app.admin.sessions import COOKIE
 from core.errors import StoreUnavailable
 from tests.live_clients import Wire
-from tests.operators import BEARER, until
+from tests.operators import BEARER
+from tests.waiting import until
 
 
 def cookie(value):
@@ -46,7 +46,7 @@ async def test_a_stream_of_numbers_ends_when_its_session_does(served, sessions, 
         rest = await wire.rest()
     assert rest.endswith(b"}\n\n")
     assert b"event: bye" in rest, "the page asks again, and is told why it gets no further"
-    await until(lambda: asyncio.sleep(0, sessions._streams), lambda kept: not kept)
+    await until(lambda: not sessions._streams)
 
 
 async def test_logging_out_ends_the_session_and_its_stream_and_no_other(

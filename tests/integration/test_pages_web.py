@@ -9,7 +9,8 @@ import re
 import pytest
 
 from app.pages.assets import assets
-from tests.operators import BEARER, until
+from tests.operators import BEARER
+from tests.waiting import until
 
 FIRST_LOAD_BYTES = 14 * 1024
 HTML = {"accept": "text/html"}

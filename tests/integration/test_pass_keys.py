@@ -8,6 +8,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from app import keys as keys_command
+from tests.waiting import until
 from waiting_room.keyring import PassKeyStore
 
 
@@ -18,14 +19,6 @@ def client_of(node):
 
 async def published(client):
     return KeySet.import_key_set((await client.get("/.well-known/jwks.json")).json())
-
-
-async def until(ask):
-    async with asyncio.timeout(20):
-        while True:
-            if await ask():
-                return
-            await asyncio.sleep(0.02)
 
 
 def header_kid(text, keys):

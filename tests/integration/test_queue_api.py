@@ -1,8 +1,8 @@
 """The queue through the API: join, wait, be called, accept, leave; and what survives."""
 
-import asyncio
-
 import pytest
+
+from tests.waiting import until
 
 
 async def state(client, event_id, verb="", body=None):
@@ -10,20 +10,6 @@ async def state(client, event_id, verb="", body=None):
         return (await client.get(f"/events/{event_id}/queue")).json()
     path = f"/events/{event_id}/queue" + (f"/{verb}" if verb else "")
     return (await client.post(path, json=body or {})).json()
-
-
-async def until(ask, fits):
-    """Ask until the answer fits: another task brings it about."""
-    async with asyncio.timeout(20):
-        async for said in _answers(ask):
-            if fits(said):
-                return said
-    return None
-
-
-async def _answers(ask):
-    while True:
-        yield await ask()
 
 
 async def told(client, event_id, wanted):

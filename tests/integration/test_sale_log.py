@@ -10,15 +10,13 @@ import pytest
 from app.cli import main
 from app.simulation import recorded
 from core.errors import Stale
-from core.signing import Keys
 from tests import sales
 from tests.operators import ADMIN_TOKEN, BEARER
+from tests.waiting import until
 from waiting_room import keys
+from waiting_room.errors import NotCalled
 from waiting_room.history.lines import read
 from waiting_room.history.replay import replay
-from waiting_room.service import WaitingRoom
-
-KEYS = Keys("s" * 32)
 
 
 def not_noted(what, facts):
@@ -34,25 +32,6 @@ SEEN = {"tick", "present", "here", "away"}
 
 
 @pytest.fixture
-async def nodes(redis, db):
-    """Two nodes on the same stores, both with their rounds running."""
-    rooms = [WaitingRoom.build(redis, db, KEYS) for _ in range(2)]
-    for room in rooms:
-        await room.start()
-    yield rooms
-    for room in rooms:
-        await room.stop()
-
-
-async def until(ask, fits):
-    async with asyncio.timeout(30):
-        while True:
-            if fits(said := await ask()):
-                return said
-            await asyncio.sleep(0.02)
-
-
-@pytest.fixture
 async def sale(nodes, make_sale):
     """Twelve fans, one of whom leaves the queue; a change of pace; the first call is accepted."""
     one, other = nodes
@@ -61,11 +40,8 @@ async def sale(nodes, make_sale):
         await (one, other)[number % 2].join(event_id, f"fan{number}")
     await one.leave(event_id, LEFT)
 
-    async def accepted():
-        with contextlib.suppress(Exception):
-            return (await other.accept(event_id, "fan0"))["state"]
-
-    await until(accepted, lambda state: state == "admitted")
+    accepted = await until(lambda: other.accept(event_id, "fan0"), despite=NotCalled)
+    assert accepted["state"] == "admitted"
     room = await one.settings(event_id)
     await one.change_settings(event_id, room.version, per_minute=6_000)
     await other.leave(event_id, "fan0")

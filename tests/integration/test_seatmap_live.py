@@ -1,7 +1,6 @@
 """Versions never go back, no change is lost, and after a loss every viewer sees the truth."""
 
 import contextlib
-import gzip
 import random
 import re
 
@@ -24,23 +23,8 @@ FAN, OTHER = Subject("vs_fan"), Subject("vs_other")
 
 
 @pytest.fixture
-async def event(db, redis):
-    await db.execute("insert into venue values ('v', 'Hall', 'Town', 'DE', 'Europe/Berlin')")
-    await db.execute(
-        "insert into plan values ('p', 'v', $1, 'abc', $2)", SEATS, gzip.compress(b"{}")
-    )
-    await db.execute(
-        "insert into event (event_id, title, description, venue_id, plan_id, genre, starts_at,"
-        " currency, max_tickets, hold_ms, search)"
-        f" values ('{EVENT}', '', '', 'v', 'p', '', now(), 'EUR', 6, 60000, '')"
-    )
-    await db.execute("insert into price_category values ($1, 0, 'All', 100)", EVENT)
-    await db.execute(
-        "insert into ticket (event_id, seat_index, category) select $1, n, 0"
-        " from generate_series(0, $2) n",
-        EVENT,
-        SEATS - 2,  # the last seat of the plan is off sale
-    )
+async def event(redis, make_event):
+    await make_event(EVENT, seats=SEATS, off_sale=1)
     await redis.zadd(ADMISSION, {FAN: 9e12, OTHER: 9e12})
     return EVENT
 

@@ -1,7 +1,5 @@
 """A viewer that comes over from another node is never shown a seat as it no longer is."""
 
-import gzip
-
 import pytest
 
 from core.ids import Subject, new_id
@@ -15,23 +13,8 @@ FAN = Subject("vs_fan")
 
 
 @pytest.fixture
-async def event(db, redis):
-    await db.execute("insert into venue values ('v', 'Hall', 'Town', 'DE', 'Europe/Berlin')")
-    await db.execute(
-        "insert into plan values ('p', 'v', $1, 'abc', $2)", SEATS, gzip.compress(b"{}")
-    )
-    await db.execute(
-        "insert into event (event_id, title, description, venue_id, plan_id, genre, starts_at,"
-        " currency, max_tickets, hold_ms, search)"
-        f" values ('{EVENT}', '', '', 'v', 'p', '', now(), 'EUR', 6, 60000, '')"
-    )
-    await db.execute("insert into price_category values ($1, 0, 'All', 100)", EVENT)
-    await db.execute(
-        "insert into ticket (event_id, seat_index, category) select $1, n, 0"
-        " from generate_series(0, $2) n",
-        EVENT,
-        SEATS - 1,
-    )
+async def event(redis, make_event):
+    await make_event(EVENT, seats=SEATS)
     await redis.zadd(ADMISSION, {FAN: 9e12})
 
 

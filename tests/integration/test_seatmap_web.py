@@ -1,7 +1,6 @@
 """The routes of the seat map: what a browser and a cache get."""
 
 import asyncio
-import gzip
 
 import httpx
 import orjson
@@ -13,26 +12,15 @@ from core.errors import AppError, NotAdmitted
 from seatmap.model import Fate
 from seatmap.service import SeatMap
 from seatmap.web import SeatMapWeb
+from tests.waiting import until
 
 EVENT, SHA = "ev_gig", "0c" * 32
 PLAN = b'{"planId":"p"}'
 
 
 @pytest.fixture
-async def seat_map(redis, db):
-    await db.execute("insert into venue values ('v', 'Hall', 'Town', 'DE', 'Europe/Berlin')")
-    await db.execute("insert into plan values ('p', 'v', 4, $1, $2)", SHA, gzip.compress(PLAN))
-    await db.execute(
-        "insert into event (event_id, title, description, venue_id, plan_id, genre, starts_at,"
-        " currency, max_tickets, hold_ms, search)"
-        f" values ('{EVENT}', '', '', 'v', 'p', '', now(), 'EUR', 6, 60000, '')"
-    )
-    await db.execute("insert into price_category values ($1, 0, 'All', 100)", EVENT)
-    await db.execute(
-        "insert into ticket (event_id, seat_index, category)"
-        " select $1, n, 0 from generate_series(0, 3) n",
-        EVENT,
-    )
+async def seat_map(redis, db, make_event):
+    await make_event(EVENT, seats=4, sha=SHA, plan=PLAN)
     built = SeatMap.build(redis, db)
     yield built
     await built.stop()
@@ -115,11 +103,3 @@ async def test_a_client_without_a_cursor_gets_a_snapshot_first(client, seat_map)
     body = (await asyncio.wait_for(reading, 10)).text
     assert body.startswith("id: ")
     assert orjson.loads(body.split("data: ")[1].split("\n")[0])["states"] == "0000"
-
-
-async def until(condition):
-    for _ in range(1_000):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it never came true")

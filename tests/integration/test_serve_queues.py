@@ -9,7 +9,7 @@ import uvicorn
 
 from app.serve.node import server_config
 from app.serve.sockets import BACKLOG, listen
-from tests.running import until
+from tests.waiting import until
 
 SOMAXCONN = int(Path("/proc/sys/net/core/somaxconn").read_text())
 TCP_INFO_BYTES = 104

@@ -18,7 +18,7 @@ from joserfc.jwk import KeySet
 from starlette.responses import PlainTextResponse
 
 from core.signing import Keys
-from tests.operators import until
+from tests.waiting import until
 from waiting_room.keyring import PassKeyStore
 from waiting_room.passes import Passes
 

@@ -1,68 +1,14 @@
 """What fans are told over their sockets, whichever node they are connected to."""
 
 import asyncio
-import contextlib
 
-import orjson
 import pytest
 
-from core.errors import AppError
-from core.signing import Keys
-from tests.live_clients import Pulled
+from core.errors import AppError, StoreUnavailable
+from tests.rooms import Tab
+from tests.waiting import until
 from waiting_room.errors import NotCalled, NotOpen
 from waiting_room.model import Admission, Call
-from waiting_room.service import WaitingRoom
-
-KEYS = Keys("s" * 32)
-
-
-@pytest.fixture
-async def nodes(redis, db):
-    """Two nodes on the same stores, both with their rounds running."""
-    rooms = [WaitingRoom.build(redis, db, KEYS) for _ in range(2)]
-    for room in rooms:
-        await room.start()
-    yield rooms
-    for room in rooms:
-        await room.stop()
-
-
-class Tab:
-    """A fan's open page: the frames that reach it, the latest in place of what was not read."""
-
-    def __init__(self, room, event_id, fan):
-        self.room, self.event_id, self.fan = room, event_id, fan
-        self.state, self.frames = {}, []
-
-    async def open(self, live):
-        self.pulled = Pulled.socket(live)
-        await self.room.hub.connect(self.event_id, self.fan, self.pulled.connection)
-        return self
-
-    def close(self):
-        self.room.hub.disconnect(self.event_id, self.fan, self.pulled.connection)
-
-    async def told(self, **wanted):
-        """The first state that says all of it."""
-        async with asyncio.timeout(20):
-            found = None
-            while found is None:
-                for frame in await self.pulled.frames():
-                    said = orjson.loads(frame.data or b"{}")  # a ping has nothing to say
-                    self.frames.append(said)
-                    self.state = said if "state" in said else self.state | said
-                    if found is None and wanted.items() <= self.state.items():
-                        found = self.state
-            return found
-
-
-async def until(ask, fits):
-    async with asyncio.timeout(20):
-        while True:
-            with contextlib.suppress(Exception):
-                if fits(said := await ask()):
-                    return said
-            await asyncio.sleep(0.02)
 
 
 async def all_told(nodes, event_id, redis):
@@ -73,15 +19,15 @@ async def all_told(nodes, event_id, redis):
         events = [room.hub._events[event_id] for room in nodes]
         return all(e.version == version and not e.moved and not e.all_moved for e in events)
 
-    await until(idle, bool)
+    await until(idle)
 
 
 async def test_a_call_reaches_the_fan_although_every_poll_of_the_log_was_somebody_elses(
-    redis, db, make_sale, live
+    build_room, make_sale, live
 ):
     """Whoever reads the log keeps the news until the node's round has told it."""
     event_id = await make_sale(mode="on", max_active=0)
-    room, caller = (WaitingRoom.build(redis, db, KEYS) for _ in range(2))
+    room, caller = build_room(), build_room()
     await room.join(event_id, "vs_fan")
     tab = await Tab(room, event_id, "vs_fan").open(live)
     await tab.told(state="waiting")
@@ -147,11 +93,11 @@ async def test_a_pause_and_its_reason_reach_everybody_at_once(nodes, make_sale, 
 
 
 async def test_a_word_to_all_is_one_frame_for_all_and_reaches_who_was_late(
-    redis, db, make_sale, live
+    build_room, make_sale, live
 ):
     """One fan's page takes nothing for a while, one comes later: all end with the same terms."""
     event_id = await make_sale(mode="on", max_active=0)
-    room = WaitingRoom.build(redis, db, KEYS)
+    room = build_room()
     tabs = []
     for n in range(5):
         await room.join(event_id, f"vs_{n}")
@@ -215,9 +161,9 @@ async def test_a_call_that_is_not_accepted_lapses_in_both_stores_and_the_next_fa
     await until(reason, lambda why: why == "lapsed")
 
 
-async def test_a_join_after_an_unswept_lapse_is_not_ended_by_the_sweep(redis, db, make_sale):
+async def test_a_join_after_an_unswept_lapse_is_not_ended_by_the_sweep(build_room, make_sale):
     event_id = await make_sale(mode="on", max_active=1, accept_ms=1)
-    room = WaitingRoom.build(redis, db, KEYS)
+    room = build_room()
     await room.join(event_id, "vs_fan")
     await room.hub._tick(event_id, await room.hub.view(event_id))
     await room.change_settings(event_id, 1, mode="off")
@@ -277,7 +223,9 @@ async def test_fans_connected_when_redis_loses_everything_get_their_places_back(
         said = await tab.told(state="waiting", paused=True, place=place, rank=place)
         assert "repaired" in said["pauseReason"]
     newcomer = await until(
-        lambda: nodes[0].join(event_id, "vs_new"), lambda said: said["state"] == "waiting"
+        lambda: nodes[0].join(event_id, "vs_new"),
+        lambda said: said["state"] == "waiting",
+        despite=StoreUnavailable,
     )
     assert newcomer["place"] > 10_000
 
@@ -296,7 +244,7 @@ async def test_admissions_and_calls_outlive_redis(nodes, make_sale, redis, live)
     async def again():
         return await nodes[1].state(event_id, shopper)
 
-    back = await until(again, lambda said: said["state"] == "admitted")
+    back = await until(again, lambda said: said["state"] == "admitted", despite=StoreUnavailable)
     assert (back["admissionId"], back["endsAt"]) == (admitted["admissionId"], admitted["endsAt"])
     await nodes[1].require_admission(event_id, shopper, admitted["pass"])
     assert (await nodes[1].accept(event_id, called))["state"] == "admitted"
@@ -325,7 +273,9 @@ async def test_a_call_out_of_line_that_was_refused_costs_no_place_in_a_repair(
     await room.skip_refused(event_id, call, no_note)
     await redis.flushall()
     back = await until(
-        lambda: nodes[1].join(event_id, "vs_fan", mine["slip"]), lambda said: "place" in said
+        lambda: nodes[1].join(event_id, "vs_fan", mine["slip"]),
+        lambda said: "place" in said,
+        despite=StoreUnavailable,
     )
     assert back["place"] == mine["place"]
 
@@ -349,15 +299,15 @@ async def test_after_a_repair_an_auto_room_lets_nobody_past_those_on_their_way_b
     event_id = await make_sale(mode="auto", max_active=5)
     assert (await nodes[0].join(event_id, "vs_one"))["state"] == "admitted"
     await redis.flushall()
-    joined = await until(lambda: nodes[0].join(event_id, "vs_two"), lambda said: "state" in said)
+    joined = await until(lambda: nodes[0].join(event_id, "vs_two"), despite=StoreUnavailable)
     assert joined["state"] == "waiting"
 
 
-async def test_a_node_stops_whatever_its_round_is_doing(redis, db, make_sale):
+async def test_a_node_stops_whatever_its_round_is_doing(build_room, make_sale):
     """A cancellation may get lost inside a client library: the service asks again."""
     event_id = await make_sale(mode="on", max_active=3)
     for turns in range(40):
-        room = WaitingRoom.build(redis, db, KEYS)
+        room = build_room()
         await room.start()
         await room.join(event_id, f"vs_{turns}")
         for _ in range(turns):

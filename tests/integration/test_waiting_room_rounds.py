@@ -6,22 +6,12 @@ import pytest
 
 from core.errors import Stale
 from core.generations import Epoch
-from core.signing import Keys
 from tests.live_clients import Pulled
 from waiting_room import keys
 from waiting_room.model import Join
 from waiting_room.nodes import BUSY_MS, LEASE_MS, Nodes, watchers
 from waiting_room.pipeline import ScriptPipeline
-from waiting_room.service import WaitingRoom
 from waiting_room.store import QueueStore
-
-KEYS = Keys("s" * 32)
-
-
-@pytest.fixture
-def make_node(redis, db):
-    """Nodes whose rounds the test runs itself."""
-    return lambda: WaitingRoom.build(redis, db, KEYS)
 
 
 async def round_of(room, event_id):
@@ -56,11 +46,11 @@ async def present(redis, event_id):
 
 @pytest.mark.parametrize("fans", [3, 300])
 async def test_a_round_takes_five_commands_however_many_wait(
-    make_node, make_sale, redis, live, fans
+    build_room, make_sale, redis, live, fans
 ):
     """In the dearest round: some are called, some have accepted, some come back, all are told."""
     event_id = await make_sale(mode="on", max_active=0)
-    room = make_node()
+    room = build_room()
     await asyncio.gather(*(room.join(event_id, f"vs_{n}") for n in range(fans)))
     for n in range(fans):
         await open_tab(room, live, event_id, f"vs_{n}")
@@ -78,9 +68,9 @@ async def test_a_round_takes_five_commands_however_many_wait(
 
 
 async def test_the_rounds_of_all_events_of_a_node_share_their_round_trips(
-    make_node, make_sale, redis, live
+    build_room, make_sale, redis, live
 ):
-    room, events = make_node(), [await make_sale(mode="on", max_active=0) for _ in range(12)]
+    room, events = build_room(), [await make_sale(mode="on", max_active=0) for _ in range(12)]
     for event_id in events:
         await room.join(event_id, "vs_fan")
         await open_tab(room, live, event_id, "vs_fan")
@@ -95,9 +85,9 @@ async def test_the_rounds_of_all_events_of_a_node_share_their_round_trips(
 
 
 async def test_of_scripts_that_share_a_round_trip_each_gets_its_own_answer_or_error(
-    make_sale, redis, make_node
+    make_sale, redis, build_room
 ):
-    event_id, room = await make_sale(mode="off"), make_node()
+    event_id, room = await make_sale(mode="off"), build_room()
     epoch, _ = await room.at(event_id)
     pipeline = ScriptPipeline(redis)
     store = QueueStore(pipeline)
@@ -112,9 +102,9 @@ async def test_of_scripts_that_share_a_round_trip_each_gets_its_own_answer_or_er
 
 
 async def test_a_look_that_was_under_way_when_the_room_was_changed_does_not_count_as_new(
-    make_node, make_sale
+    build_room, make_sale
 ):
-    event_id, room = await make_sale(mode="on"), make_node()
+    event_id, room = await make_sale(mode="on"), build_room()
     await room.hub.view(event_id)
     event = room.hub._events[event_id]
     look = asyncio.create_task(room.hub._poll(event_id, event))
@@ -127,9 +117,9 @@ async def test_a_look_that_was_under_way_when_the_room_was_changed_does_not_coun
 
 
 async def test_rooms_without_a_queue_cost_one_command_a_second_for_all_of_them(
-    make_node, make_sale, redis
+    build_room, make_sale, redis
 ):
-    room = make_node()
+    room = build_room()
     idle = [await make_sale(mode="on") for _ in range(20)]
     for event_id in idle:
         await room.hub.view(event_id)
@@ -143,9 +133,9 @@ async def test_rooms_without_a_queue_cost_one_command_a_second_for_all_of_them(
 
 
 async def test_a_room_that_nobody_looks_at_any_more_is_let_go_but_for_how_far_it_was_seen(
-    make_node, make_sale, redis
+    build_room, make_sale, redis
 ):
-    event_id, room = await make_sale(mode="on", max_active=0), make_node()
+    event_id, room = await make_sale(mode="on", max_active=0), build_room()
     await room.join(event_id, "vs_fan")
     await room.leave(event_id, "vs_fan")
     version = (await room.hub.view(event_id)) and room.hub.floor(event_id)
@@ -162,10 +152,10 @@ async def test_a_room_that_nobody_looks_at_any_more_is_let_go_but_for_how_far_it
 
 
 async def test_another_node_calls_when_the_preferred_one_is_silent_though_its_lease_lasts(
-    make_node, make_sale, redis
+    build_room, make_sale, redis
 ):
     """Also a node that has no fans of the event: it is the second in line, and looks."""
-    silent, second, third = nodes = [make_node() for _ in range(3)]
+    silent, second, third = nodes = [build_room() for _ in range(3)]
     for room in (*nodes, *nodes):  # until all know of each other
         await room.hub._muster()
     event_id = await make_sale(mode="on", max_active=5)
@@ -198,9 +188,9 @@ async def test_a_queue_is_still_known_when_all_nodes_were_away(redis):
 
 
 async def test_a_queue_is_looked_after_by_the_preferred_node_though_its_fans_are_elsewhere(
-    make_node, make_sale, redis
+    build_room, make_sale, redis
 ):
-    here, there = make_node(), make_node()
+    here, there = build_room(), build_room()
     for room in (here, there, here):  # until both know of each other
         await room.hub._muster()
     event_id = await make_sale(mode="on", max_active=0)
@@ -227,10 +217,10 @@ async def test_a_node_whose_lease_has_ended_is_preferred_for_nothing(redis):
 
 
 async def test_a_fan_is_away_only_when_no_node_has_seen_them_for_the_grace(
-    make_node, make_sale, redis, live
+    build_room, make_sale, redis, live
 ):
     event_id = await make_sale(mode="on", max_active=0)
-    here, there = make_node(), make_node()
+    here, there = build_room(), build_room()
     for fan in ("vs_both", "vs_gone"):
         await here.join(event_id, fan)
     await open_tab(there, live, event_id, "vs_both")
@@ -253,10 +243,10 @@ async def test_a_fan_is_away_only_when_no_node_has_seen_them_for_the_grace(
 
 
 async def test_fans_of_a_node_that_died_are_away_after_the_grace_and_lose_nothing(
-    make_node, make_sale, redis, live
+    build_room, make_sale, redis, live
 ):
     event_id = await make_sale(mode="on", max_active=0)
-    dies, stays = make_node(), make_node()
+    dies, stays = build_room(), build_room()
     for n in range(5):
         await dies.join(event_id, f"vs_{n}")
         await open_tab(dies, live, event_id, f"vs_{n}")
@@ -275,10 +265,10 @@ async def test_fans_of_a_node_that_died_are_away_after_the_grace_and_lose_nothin
     assert (await stays.state(event_id, "vs_behind"))["rank"] == 2
 
 
-async def test_a_storm_of_joins_loses_nobody_and_counts_nobody_twice(make_node, make_sale, redis):
+async def test_a_storm_of_joins_loses_nobody_and_counts_nobody_twice(build_room, make_sale, redis):
     """Two nodes, many tabs, half of the fans twice: one place each, in a row."""
     event_id = await make_sale(mode="on", max_active=0)
-    nodes, fans = [make_node(), make_node()], 2_000
+    nodes, fans = [build_room(), build_room()], 2_000
     fast = [f"vs_{n % fans}" for n in range(fans * 3 // 2)]
     for room in nodes:
         await room.hub.view(event_id)

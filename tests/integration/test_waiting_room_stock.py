@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.errors import StoreUnavailable
-from tests.operators import until
+from tests.waiting import until
 from waiting_room.stock import STEADY_S, Seen, Stock, looked
 
 
