@@ -8,6 +8,7 @@ pytest_plugins = [
     "tests.fixtures.stores",
     "tests.fixtures.sales",
     "tests.fixtures.nodes",
+    "tests.fixtures.leaks",
     "tests.fixtures.programs",
 ]
 
