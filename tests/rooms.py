@@ -1,16 +1,36 @@
-"""A fan's open page on a node's waiting room, as its frames tell it."""
+"""Waiting rooms of nodes as tests meet them.
+
+maker_for()   make_sale, and each of the rooms has the event's live state
+Tab           a fan's open page, as its frames tell it
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 
 import orjson
 from websockets.frames import Opcode
 
+from core.errors import Stale
 from core.live.hub import Hub
 from tests.live_clients import Pulled
-from tests.waiting import LIMIT_S
+from tests.waiting import LIMIT_S, until
 from waiting_room.service import WaitingRoom
+
+
+def maker_for(
+    rooms: Sequence[WaitingRoom], make_sale: Callable[..., Awaitable[str]]
+) -> Callable[..., Awaitable[str]]:
+    """Whoever looks at a new event first repairs it, and the others are refused meanwhile."""
+
+    async def make(**room: object) -> str:
+        event_id = await make_sale(**room)
+        for each in rooms:
+            await until(lambda each=each: each.generations.epoch(event_id), despite=Stale)
+        return event_id
+
+    return make
 
 
 class Tab:

@@ -1,20 +1,22 @@
 """What several files of this folder run.
 
-    nodes      two nodes' waiting rooms, as they run in a sale
-    site       a stream and a socket; `address` serves them, once on each of two ways
-    wire       a TCP connection to it
+    nodes             two nodes' waiting rooms, as they run in a sale
+    make_known_sale   makes an event that both know
+    site              a stream and a socket; `address` serves them, once on each of two ways
+    wire              a TCP connection to it
 
 They are the test's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
 from tests.live_clients import Wire, serving
 from tests.live_site import WAYS, Site
+from tests.rooms import maker_for
 from waiting_room.service import WaitingRoom
 
 
@@ -27,6 +29,14 @@ async def nodes(build_room: Callable[[], WaitingRoom]) -> AsyncIterator[list[Wai
     yield rooms
     for room in rooms:
         await room.stop()
+
+
+@pytest.fixture
+def make_known_sale(
+    nodes: list[WaitingRoom], make_sale: Callable[..., Awaitable[str]]
+) -> Callable[..., Awaitable[str]]:
+    """As make_sale; both of `nodes` have its live state."""
+    return maker_for(nodes, make_sale)
 
 
 @pytest.fixture

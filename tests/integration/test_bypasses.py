@@ -271,8 +271,8 @@ async def test_8_the_rule_is_on_the_page_and_the_seed_is_fixed_before_anybody_jo
 # -- 9. Each balancer a queue of its own, and fans waiting for what was gone (Shopify) ------------
 
 
-async def test_9_two_nodes_give_one_order(node, other_node, make_sale):
-    event_id = await make_sale(mode="on", max_active=0)
+async def test_9_two_nodes_give_one_order(node, other_node, make_sale_on_both):
+    event_id = await make_sale_on_both(mode="on", max_active=0)
     places = []
     for n in range(6):
         transport = httpx.ASGITransport(app=(node, other_node)[n % 2].app)

@@ -12,11 +12,13 @@ from tests.waiting import until
 from waiting_room.draw.policy import commitment, merkle_root, order, root_by_path
 from waiting_room.errors import BadReceipt, NotOpen, QueueClosed
 
+LOBBY = {"mode": "on", "max_active": 0, "opens_in_s": 3600}
+
 
 @pytest.fixture
-async def lobby(make_sale):
+async def lobby(make_known_sale):
     """An event whose sale opens in an hour, or when `open_now` says so."""
-    return await make_sale(mode="on", max_active=0, opens_in_s=3600)
+    return await make_known_sale(**LOBBY)
 
 
 async def open_now(room, event_id, **changes):
@@ -51,8 +53,8 @@ async def test_before_the_opening_a_fan_is_in_the_lobby_once_and_can_leave_it(no
     assert (await nodes[0].join(lobby, "vs_fan"))["entryId"] != first["entryId"]
 
 
-async def test_a_lobby_that_opens_later_refuses_until_then(nodes, make_sale):
-    event_id = await make_sale(mode="on", opens_in_s=3600)
+async def test_a_lobby_that_opens_later_refuses_until_then(nodes, make_known_sale):
+    event_id = await make_known_sale(mode="on", opens_in_s=3600)
     opens_at_ms = (await nodes[0].settings(event_id)).opens_at_ms
     room = await nodes[0].change_settings(event_id, 1, lobby_opens_at_ms=opens_at_ms - 1000)
     assert (await nodes[0].state(event_id, "vs_fan"))["state"] == "early"
@@ -107,8 +109,9 @@ async def test_every_entry_has_a_proof_that_leads_to_the_root(nodes, lobby):
 
 
 async def test_who_leaves_between_opening_and_draw_stays_in_the_list_and_gets_no_place(
-    build_room, lobby
+    build_room, make_sale
 ):
+    lobby = await make_sale(**LOBBY)
     room = build_room()  # without rounds: every step is taken by hand
     for fan in ("vs_stays", "vs_leaves"):
         await room.join(lobby, fan)
@@ -198,8 +201,8 @@ async def test_after_the_loss_of_redis_the_draw_is_laid_again_to_the_same_places
     assert newcomer["place"] > 12
 
 
-async def test_who_was_called_before_the_loss_is_not_laid_again(nodes, make_sale, redis):
-    event_id = await make_sale(mode="on", max_active=2, opens_in_s=3600)
+async def test_who_was_called_before_the_loss_is_not_laid_again(nodes, make_known_sale, redis):
+    event_id = await make_known_sale(mode="on", max_active=2, opens_in_s=3600)
     fans = [f"vs_{n}" for n in range(6)]
     for fan in fans:
         await nodes[0].join(event_id, fan)

@@ -326,9 +326,9 @@ async def test_a_payment_under_way_is_finished_although_the_sale_is_stopped(
     ],
 )
 async def test_a_change_on_one_node_is_told_to_fans_of_the_other(
-    operator, other_node, make_sale, change, told
+    operator, other_node, make_sale_on_both, change, told
 ):
-    event_id = await make_sale(mode="on", max_active=0)
+    event_id = await make_sale_on_both(mode="on", max_active=0)
     room = other_node.services.waiting_room
     await room.join(event_id, "vs_fan")
     tab = await Tab(room, event_id, "vs_fan").open(other_node.live)
@@ -337,8 +337,8 @@ async def test_a_change_on_one_node_is_told_to_fans_of_the_other(
     tab.close()
 
 
-async def test_a_stop_on_one_node_is_obeyed_by_the_other(operator, other_node, make_sale):
-    event_id = await make_sale(mode="off")
+async def test_a_stop_on_one_node_is_obeyed_by_the_other(operator, other_node, make_sale_on_both):
+    event_id = await make_sale_on_both(mode="off")
     room = other_node.services.waiting_room
     await room.require_running(event_id)
     await operator(event_id).change(stopped=True)

@@ -43,9 +43,9 @@ async def test_those_who_stayed_away_are_told_apart(operator, fan, make_sale):
 
 
 async def test_refusals_are_counted_by_reason_over_all_nodes(
-    operator, fan, make_sale, node, other_node
+    operator, fan, make_sale_on_both, node, other_node
 ):
-    event_id = await make_sale(mode="on", max_active=0)
+    event_id = await make_sale_on_both(mode="on", max_active=0)
     boss, client = operator(event_id), fan()
     await join(client, event_id)
     await client.post(f"/events/{event_id}/queue/accept", json={})
@@ -173,9 +173,9 @@ async def points_of(boss):
 
 
 async def test_the_last_minutes_are_there_for_who_comes_later_and_on_any_node(
-    operator, fan, make_sale, node, other_node
+    operator, fan, make_sale_on_both, node, other_node
 ):
-    event_id = await make_sale(mode="on", max_active=0, per_minute=7)
+    event_id = await make_sale_on_both(mode="on", max_active=0, per_minute=7)
     await join(fan(), event_id)
     await node.services.waiting_room.hub.view(event_id)
     await node.services.admin._past.look()

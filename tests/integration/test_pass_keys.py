@@ -26,9 +26,9 @@ def header_kid(text, keys):
 
 
 async def test_a_rotation_reaches_all_nodes_and_passes_signed_before_stay_good(
-    node, other_node, make_sale, db
+    node, other_node, make_sale_on_both, db
 ):
-    event_id = await make_sale(mode="auto")
+    event_id = await make_sale_on_both(mode="auto")
     async with client_of(node) as fan, client_of(other_node) as elsewhere:
         old = (await fan.post(f"/events/{event_id}/queue", json={})).json()["pass"]
         before = await published(elsewhere)

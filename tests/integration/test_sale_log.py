@@ -32,10 +32,10 @@ SEEN = {"tick", "present", "here", "away"}
 
 
 @pytest.fixture
-async def sale(nodes, make_sale):
+async def sale(nodes, make_known_sale):
     """Twelve fans, one of whom leaves the queue; a change of pace; the first call is accepted."""
     one, other = nodes
-    event_id = await make_sale(mode="on", per_minute=60, max_active=FANS, accept_ms=60_000)
+    event_id = await make_known_sale(mode="on", per_minute=60, max_active=FANS, accept_ms=60_000)
     for number in range(FANS):
         await (one, other)[number % 2].join(event_id, f"fan{number}")
     await one.leave(event_id, LEFT)
@@ -88,11 +88,11 @@ async def repaired(node, event_id):
 
 
 @pytest.fixture
-async def hard_sale(nodes, make_sale, redis):
+async def hard_sale(nodes, make_known_sale, redis):
     """A draw of eight; two sleepers, one of whom comes back; a leaver, a fan revoked, one past the
     line; a pause, changes of pace and cap; Redis goes away and is repaired, and it goes on."""
     one, other = nodes
-    event_id = await make_sale(mode="on", max_active=0, opens_in_s=2, accept_ms=400)
+    event_id = await make_known_sale(mode="on", max_active=0, opens_in_s=2, accept_ms=400)
     fans = [f"vs_{n}" for n in range(8)]
     for number, fan in enumerate(fans):
         await nodes[number % 2].join(event_id, fan)

@@ -41,8 +41,8 @@ async def test_a_call_reaches_the_fan_although_every_poll_of_the_log_was_somebod
     await tab.told(state="called")
 
 
-async def test_socket_and_poll_say_the_same(nodes, make_sale, live):
-    event_id = await make_sale(mode="on", max_active=0)
+async def test_socket_and_poll_say_the_same(nodes, make_known_sale, live):
+    event_id = await make_known_sale(mode="on", max_active=0)
     for fan in ("vs_first", "vs_fan"):
         await nodes[0].join(event_id, fan)
     tab = await Tab(nodes[1], event_id, "vs_fan").open(live)
@@ -55,9 +55,9 @@ async def test_socket_and_poll_say_the_same(nodes, make_sale, live):
 
 
 async def test_tabs_on_two_nodes_share_one_place_one_call_and_one_admission(
-    nodes, make_sale, redis, live
+    nodes, make_known_sale, redis, live
 ):
-    event_id = await make_sale(mode="on", max_active=0)
+    event_id = await make_known_sale(mode="on", max_active=0)
     joined = [await room.join(event_id, "vs_fan") for room in nodes]
     assert [said["place"] for said in joined] == [1, 1]
     tabs = [await Tab(room, event_id, "vs_fan").open(live) for room in nodes]
@@ -72,8 +72,8 @@ async def test_tabs_on_two_nodes_share_one_place_one_call_and_one_admission(
     await tabs[0].told(state="none")
 
 
-async def test_a_fan_who_reconnects_elsewhere_keeps_the_place(nodes, make_sale, live):
-    event_id = await make_sale(mode="on", max_active=0)
+async def test_a_fan_who_reconnects_elsewhere_keeps_the_place(nodes, make_known_sale, live):
+    event_id = await make_known_sale(mode="on", max_active=0)
     for fan in ("vs_fan", "vs_behind"):
         await nodes[0].join(event_id, fan)
     tab = await Tab(nodes[0], event_id, "vs_fan").open(live)
@@ -82,8 +82,8 @@ async def test_a_fan_who_reconnects_elsewhere_keeps_the_place(nodes, make_sale, 
     assert (await again.told(state="waiting"))["place"] == 1
 
 
-async def test_a_pause_and_its_reason_reach_everybody_at_once(nodes, make_sale, redis, live):
-    event_id = await make_sale(mode="on", max_active=0)
+async def test_a_pause_and_its_reason_reach_everybody_at_once(nodes, make_known_sale, redis, live):
+    event_id = await make_known_sale(mode="on", max_active=0)
     await nodes[0].join(event_id, "vs_fan")
     tab = await Tab(nodes[0], event_id, "vs_fan").open(live)
     await tab.told(paused=False)
@@ -126,8 +126,10 @@ async def test_a_word_to_all_is_one_frame_for_all_and_reaches_who_was_late(
     assert not event.word._channel.members
 
 
-async def test_when_the_room_is_switched_off_those_who_wait_go_straight_in(nodes, make_sale, live):
-    event_id = await make_sale(mode="on", max_active=0)
+async def test_when_the_room_is_switched_off_those_who_wait_go_straight_in(
+    nodes, make_known_sale, live
+):
+    event_id = await make_known_sale(mode="on", max_active=0)
     for fan in ("vs_connected", "vs_polling"):
         await nodes[0].join(event_id, fan)
     tab = await Tab(nodes[0], event_id, "vs_connected").open(live)
@@ -141,9 +143,9 @@ async def test_when_the_room_is_switched_off_those_who_wait_go_straight_in(nodes
 
 
 async def test_a_call_that_is_not_accepted_lapses_in_both_stores_and_the_next_fan_is_called(
-    nodes, make_sale, db, live
+    nodes, make_known_sale, db, live
 ):
-    event_id = await make_sale(mode="on", max_active=1, accept_ms=1_500)
+    event_id = await make_known_sale(mode="on", max_active=1, accept_ms=1_500)
     for fan in ("vs_sleeper", "vs_next"):
         await nodes[0].join(event_id, fan)
     sleeper = await Tab(nodes[0], event_id, "vs_sleeper").open(live)
@@ -174,8 +176,10 @@ async def test_a_join_after_an_unswept_lapse_is_not_ended_by_the_sweep(build_roo
     assert (after["state"], after["admissionId"]) == ("admitted", joined["admissionId"])
 
 
-async def test_the_numbering_goes_on_beyond_each_block_of_the_ceiling(nodes, make_sale, db, redis):
-    event_id = await make_sale(mode="on", max_active=0)
+async def test_the_numbering_goes_on_beyond_each_block_of_the_ceiling(
+    nodes, make_known_sale, db, redis
+):
+    event_id = await make_known_sale(mode="on", max_active=0)
     await nodes[0].join(event_id, "vs_first")
     await redis.hset(f"wr:{{{event_id}}}:state", "last_place", 10_000)
     fans = [f"vs_{n}" for n in range(20)]
@@ -184,17 +188,17 @@ async def test_the_numbering_goes_on_beyond_each_block_of_the_ceiling(nodes, mak
     assert await db.fetchval("select place_ceiling from room") == 20_000
 
 
-async def test_a_refused_join_takes_no_number(nodes, make_sale, redis):
-    event_id = await make_sale(mode="on", opens_in_s=3600, draw=False)
+async def test_a_refused_join_takes_no_number(nodes, make_known_sale, redis):
+    event_id = await make_known_sale(mode="on", opens_in_s=3600, draw=False)
     with pytest.raises(NotOpen):
         await nodes[0].join(event_id, "vs_early")
     assert int(await redis.hget(f"wr:{{{event_id}}}:state", "last_place") or 0) == 0
 
 
 async def test_while_postgresql_keeps_no_calls_nobody_is_announced_and_the_pages_say_why(
-    nodes, make_sale, db, live
+    nodes, make_known_sale, db, live
 ):
-    event_id = await make_sale(mode="on", max_active=0)
+    event_id = await make_known_sale(mode="on", max_active=0)
     await nodes[0].join(event_id, "vs_fan")
     tab = await Tab(nodes[0], event_id, "vs_fan").open(live)
     await tab.told(state="waiting")
@@ -209,9 +213,9 @@ async def test_while_postgresql_keeps_no_calls_nobody_is_announced_and_the_pages
 
 
 async def test_fans_connected_when_redis_loses_everything_get_their_places_back(
-    nodes, make_sale, redis, live
+    nodes, make_known_sale, redis, live
 ):
-    event_id = await make_sale(mode="on", max_active=0)
+    event_id = await make_known_sale(mode="on", max_active=0)
     fans = [f"vs_{n}" for n in range(6)]
     for fan in fans:
         await nodes[0].join(event_id, fan)
@@ -230,8 +234,8 @@ async def test_fans_connected_when_redis_loses_everything_get_their_places_back(
     assert newcomer["place"] > 10_000
 
 
-async def test_admissions_and_calls_outlive_redis(nodes, make_sale, redis, live):
-    event_id = await make_sale(mode="on", max_active=2)
+async def test_admissions_and_calls_outlive_redis(nodes, make_known_sale, redis, live):
+    event_id = await make_known_sale(mode="on", max_active=2)
     shopper, called = "vs_shopper", "vs_called"
     tabs = {}
     for fan in (shopper, called):
@@ -250,8 +254,10 @@ async def test_admissions_and_calls_outlive_redis(nodes, make_sale, redis, live)
     assert (await nodes[1].accept(event_id, called))["state"] == "admitted"
 
 
-async def test_a_place_already_called_is_not_given_back_by_its_slip(nodes, make_sale, redis, live):
-    event_id = await make_sale(mode="on", max_active=1)
+async def test_a_place_already_called_is_not_given_back_by_its_slip(
+    nodes, make_known_sale, redis, live
+):
+    event_id = await make_known_sale(mode="on", max_active=1)
     slip = (await nodes[0].join(event_id, "vs_fan"))["slip"]
     tab = await Tab(nodes[0], event_id, "vs_fan").open(live)
     await tab.told(state="called")
@@ -263,9 +269,9 @@ async def test_a_place_already_called_is_not_given_back_by_its_slip(nodes, make_
 
 
 async def test_a_call_out_of_line_that_was_refused_costs_no_place_in_a_repair(
-    nodes, make_sale, redis
+    nodes, make_known_sale, redis
 ):
-    event_id = await make_sale(mode="on", max_active=0)
+    event_id = await make_known_sale(mode="on", max_active=0)
     mine = await nodes[0].join(event_id, "vs_fan")
     room = nodes[0].rooms
     call = Call("vs_fan", Admission("ad_refused", mine["place"], 1_900_000_000_000, "skip"))
@@ -294,9 +300,9 @@ async def code_of(call):
 
 
 async def test_after_a_repair_an_auto_room_lets_nobody_past_those_on_their_way_back(
-    nodes, make_sale, redis
+    nodes, make_known_sale, redis
 ):
-    event_id = await make_sale(mode="auto", max_active=5)
+    event_id = await make_known_sale(mode="auto", max_active=5)
     assert (await nodes[0].join(event_id, "vs_one"))["state"] == "admitted"
     await redis.flushall()
     joined = await until(lambda: nodes[0].join(event_id, "vs_two"), despite=StoreUnavailable)
