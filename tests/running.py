@@ -138,16 +138,18 @@ class Stream:
 
     async def _read(self) -> None:
         headers = {"last-event-id": self.position} if self.position else {}
+        event = ""
         async with self._client.stream("GET", self._path, headers=headers) as reply:
             assert reply.status_code == 200, await reply.aread()
             async for line in reply.aiter_lines():
                 name, _, value = line.partition(": ")
                 if name == "event":
-                    self.seen.append(value)
+                    event = value
                 elif name == "id":
                     self.position = value
-                elif name == "data":
-                    if self.seen[-1] == "bye":
+                elif name == "data" and event != "sale":  # which is no change of the map
+                    self.seen.append(event)
+                    if event == "bye":
                         self.back_at_s = time.monotonic() + orjson.loads(value)["retryMs"] / 1000
                     self._heard.set()
 
