@@ -92,15 +92,17 @@ async def hard_sale(nodes, make_known_sale, redis):
     """A draw of eight; two sleepers, one of whom comes back; a leaver, a fan revoked, one past the
     line; a pause, changes of pace and cap; Redis goes away and is repaired, and it goes on."""
     one, other = nodes
-    event_id = await make_known_sale(mode="on", max_active=0, opens_in_s=2, accept_ms=400)
-    fans = [f"vs_{n}" for n in range(8)]
-    for number, fan in enumerate(fans):
-        await nodes[number % 2].join(event_id, fan)
-    await until(lambda: one.state(event_id, fans[-1]), lambda said: said["state"] == "waiting")
+    event_id = await make_known_sale(mode="on", max_active=0, opens_in_s=3600, accept_ms=400)
 
     async def change(**values):
         version = (await one.settings(event_id)).version
         await one.change_settings(event_id, version, **values)
+
+    fans = [f"vs_{n}" for n in range(8)]
+    for number, fan in enumerate(fans):
+        await nodes[number % 2].join(event_id, fan)
+    await change(opens_at_ms=1)
+    await until(lambda: one.state(event_id, fans[-1]), lambda said: said["state"] == "waiting")
 
     for number in range(8, 14):
         fans.append(f"vs_{number}")
