@@ -13,17 +13,15 @@ from typing import Any
 
 MINUTE_MS = 60_000
 UNAVAILABLE = "unavailable"
-BEFORE_OPENING = {"early", "lobby"}
-DRAWN = {"lobby", "drawing"}  # the order is not that of arrival yet
+BEFORE_OPENING = {"early", "lobby", "none"}
 
 
 def cf_waiting_room(state: Mapping[str, Any]) -> dict[str, Any]:
     """`state` is the queue state of docs/protocol.md."""
     method, wait = _method(state), _minutes(_expected_ms(state))
-    start = None
-    if state["state"] in BEFORE_OPENING:
-        start = _minutes(max(0, state["opensAt"] - state["now"]))
-    stands_still = state["paused"] or state.get("stopped", False) or state["perMinute"] == 0
+    left_ms = state["opensAt"] - state["now"]
+    prequeueing = state["state"] in BEFORE_OPENING and left_ms > 0
+    start = _minutes(left_ms) if prequeueing else None
     fields = {
         "inWaitingRoom": state["state"] != "admitted" and method != "passthrough",
         "waitTimeKnown": wait is not None,
@@ -33,21 +31,21 @@ def cf_waiting_room(state: Mapping[str, Any]) -> dict[str, Any]:
         "waitTime75Percentile": 0,
         "waitTimeFormatted": _formatted(wait),
         "queueIsFull": state.get("intake", "open") != "open",
-        "queueAll": stands_still,
+        "queueAll": _stands_still(state, method),
         "lastUpdated": _instant(state["now"]),
-        "refreshIntervalSeconds": -(-state["pollMs"] // 1000),
+        "refreshIntervalSeconds": 0 if method == "reject" else -(-state["pollMs"] // 1000),
         "queueingMethod": method,
         "isFIFOQueue": method == "fifo",
         "isRandomQueue": method == "random",
         "isPassthroughQueue": method == "passthrough",
         "isRejectQueue": method == "reject",
-        "isEventActive": start is not None,
-        "isEventPrequeueing": start is not None,
+        "isEventActive": prequeueing,
+        "isEventPrequeueing": prequeueing,
         "timeUntilEventStart": start or 0,
         "timeUntilEventStartFormatted": _formatted(start),
         "timeUntilEventEnd": 0,  # a sale has no end that is known before
         "timeUntilEventEndFormatted": UNAVAILABLE,
-        "shuffleAtEventStart": state["state"] == "lobby",
+        "shuffleAtEventStart": _in_lobby(state),
         "turnstile": "",
         "infiniteQueue": False,
     }
@@ -55,11 +53,24 @@ def cf_waiting_room(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _method(state: Mapping[str, Any]) -> str:
-    if state["state"] == "none" and state["mode"] == "off":
-        return "passthrough"
     if state["state"] == "none" and state.get("intake", "open") != "open":
         return "reject"
-    return "random" if state["state"] in DRAWN else "fifo"
+    if state["state"] == "none" and state["mode"] == "off" and not state.get("stopped", False):
+        return "passthrough"
+    # Until a draw is done, the order is not that of arrival.
+    return "random" if _in_lobby(state) or state["state"] == "drawing" else "fifo"
+
+
+def _in_lobby(state: Mapping[str, Any]) -> bool:
+    """The fan is, or would be on joining: before the opening there is no place but in a lobby."""
+    joins: bool = state["state"] == "none" and state["opensAt"] > state["now"]
+    return joins or state["state"] == "lobby"
+
+
+def _stands_still(state: Mapping[str, Any], method: str) -> bool:
+    """Pause and pace do not concern who goes straight through."""
+    held_up = state["paused"] or state.get("stopped", False) or state["perMinute"] == 0
+    return bool(held_up) and method != "passthrough"
 
 
 def _expected_ms(state: Mapping[str, Any]) -> int | None:

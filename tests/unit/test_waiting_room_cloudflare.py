@@ -56,35 +56,74 @@ def test_a_fan_who_waits_ten_minutes_reads_exactly_the_published_example():
     assert len(EXAMPLE) == 25
 
 
-@pytest.mark.parametrize(
-    ("changes", "wanted"),
-    [
-        ({"state": "admitted"}, {"inWaitingRoom": False}),
-        ({"state": "none", "mode": "off"}, {"inWaitingRoom": False, "isPassthroughQueue": True}),
-        ({"state": "none", "mode": "auto"}, {"inWaitingRoom": True, "isFIFOQueue": True}),
-        ({"state": "called", "etaLowMs": None}, {"waitTimeKnown": True, "waitTime": 0}),
-        ({"etaLowMs": None}, {"waitTimeKnown": False, "waitTimeFormatted": "unavailable"}),
-        ({"paused": True}, {"queueAll": True}),
-        ({"stopped": True}, {"queueAll": True}),
-        ({"perMinute": 0}, {"queueAll": True}),
-        ({"intake": "draining"}, {"queueIsFull": True, "isFIFOQueue": True}),
-        ({"state": "none", "intake": "closed"}, {"queueIsFull": True, "isRejectQueue": True}),
-        ({"state": "drawing"}, {"isRandomQueue": True, "isEventPrequeueing": False}),
-        ({"pollMs": 2_500}, {"refreshIntervalSeconds": 3}),
-        ({"now": NOW_MS + 7}, {"lastUpdated": "2020-08-03T23:46:00.007Z"}),
-    ],
-)
-def test_each_state_says_what_a_client_should_do(changes, wanted):
-    assert said(**changes).items() >= wanted.items()
+UNKNOWN = {"waitTimeKnown": False, "waitTime": 0, "waitTimeFormatted": "unavailable"}
+AT_ONCE = {"waitTime": 0, "waitTimeFormatted": "0 minutes"}
+RANDOM = {"queueingMethod": "random", "isFIFOQueue": False, "isRandomQueue": True}
+REJECT = {"queueingMethod": "reject", "isFIFOQueue": False, "isRejectQueue": True}
+THROUGH = {"queueingMethod": "passthrough", "isFIFOQueue": False, "isPassthroughQueue": True}
+TO_OPEN = {
+    "isEventActive": True,
+    "isEventPrequeueing": True,
+    "timeUntilEventStart": 61,
+    "timeUntilEventStartFormatted": "1 hour 1 minute",
+}
+SOON = {"opensAt": NOW_MS + 61 * 60_000}
+NO_ETA = {"etaLowMs": None, "etaHighMs": None}
+
+# What the queue says, and in what the answer differs from the published example: all 25 fields.
+STATES = {
+    "waits": ({}, {}),
+    "called": ({"state": "called"} | NO_ETA, AT_ONCE),
+    "is in": ({"state": "admitted"} | NO_ETA, UNKNOWN | {"inWaitingRoom": False}),
+    "has no place": ({"state": "none"} | NO_ETA, UNKNOWN),
+    "early": ({"state": "early"} | SOON | NO_ETA, UNKNOWN | TO_OPEN),
+    "may go into the lobby": (
+        {"state": "none"} | SOON | NO_ETA,
+        UNKNOWN | TO_OPEN | RANDOM | {"shuffleAtEventStart": True},
+    ),
+    "in the lobby": (
+        {"state": "lobby"} | SOON | NO_ETA,
+        UNKNOWN | TO_OPEN | RANDOM | {"shuffleAtEventStart": True},
+    ),
+    "being drawn": ({"state": "drawing"} | NO_ETA, UNKNOWN | RANDOM),
+    "paused": ({"paused": True} | NO_ETA, UNKNOWN | {"queueAll": True}),
+    "stopped": ({"paused": True, "stopped": True} | NO_ETA, UNKNOWN | {"queueAll": True}),
+    "at a pace of 0": ({"perMinute": 0} | NO_ETA, UNKNOWN | {"queueAll": True}),
+    "waits while the room drains": ({"intake": "draining"}, {"queueIsFull": True}),
+    "comes to a closed room": (
+        {"state": "none", "intake": "closed"} | NO_ETA,
+        UNKNOWN | REJECT | {"queueIsFull": True, "refreshIntervalSeconds": 0},
+    ),
+    "comes to a drained room that is off": (
+        {"state": "none", "intake": "drained", "mode": "off"} | NO_ETA,
+        UNKNOWN | REJECT | {"queueIsFull": True, "refreshIntervalSeconds": 0},
+    ),
+    "comes to a room that is off": (
+        {"state": "none", "mode": "off"} | NO_ETA,
+        UNKNOWN | THROUGH | {"inWaitingRoom": False},
+    ),
+    "comes to a room that is off and has a pace of 0": (
+        {"state": "none", "mode": "off", "perMinute": 0, "paused": True} | NO_ETA,
+        UNKNOWN | THROUGH | {"inWaitingRoom": False},
+    ),
+    "comes to a room that is off and stopped": (
+        {"state": "none", "mode": "off", "paused": True, "stopped": True} | NO_ETA,
+        UNKNOWN | {"queueAll": True},
+    ),
+    "is to ask again in 2.5 s": ({"pollMs": 2_500}, {"refreshIntervalSeconds": 3}),
+    "a few ms later": ({"now": NOW_MS + 7}, {"lastUpdated": "2020-08-03T23:46:00.007Z"}),
+}
 
 
-def test_before_the_opening_the_time_until_it_is_told():
-    early = said(state="early", opensAt=NOW_MS + 61 * 60_000)
-    assert (early["isEventActive"], early["isEventPrequeueing"]) == (True, True)
-    assert early["timeUntilEventStart"] == 61
-    assert early["timeUntilEventStartFormatted"] == "1 hour 1 minute"
-    assert not early["shuffleAtEventStart"]
-    assert said(state="lobby", opensAt=NOW_MS + 1)["shuffleAtEventStart"]
+@pytest.mark.parametrize(("changes", "differs"), STATES.values(), ids=STATES)
+def test_in_each_state_all_fields_say_what_cloudflare_means_by_them(changes, differs):
+    shown = said(**changes)
+    assert shown == EXAMPLE | differs
+    assert {name: type(value) for name, value in shown.items()} == {
+        name: type(value) for name, value in EXAMPLE.items()
+    }
+    methods = [f"is{name}Queue" for name in ("FIFO", "Random", "Passthrough", "Reject")]
+    assert sum(shown[method] for method in methods) == 1
 
 
 @pytest.mark.parametrize(
