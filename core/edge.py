@@ -17,7 +17,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 
-from core.errors import AppError, BadRequest, BodyTooLong
+from core.errors import AppError, BadRequest, BodyTooLong, NotFound
+from core.ids import EVENT_ID
 from core.refusals import Refusals
 
 log = logging.getLogger(__name__)
@@ -134,6 +135,14 @@ def parse_body(body: bytes, model: type[Model]) -> Model:
             for problem in exc.errors(include_url=False, include_input=False)[:MAX_PROBLEMS]
         ]
         raise error from exc
+
+
+def event_id_of(connection: HTTPConnection) -> str:
+    """The event id in the path. Raises NotFound when it can't be one."""
+    text: str = connection.path_params["event_id"]
+    if not EVENT_ID.fullmatch(text):
+        raise NotFound(text)
+    return text
 
 
 def problem(

@@ -2,7 +2,8 @@
 
 - a bound on connections, so that a flood is answered instead of felt;
 - the Origin of unsafe methods and WebSockets, so that no other site can act for a fan;
-- security headers on every reply: the pages have no inline script or style, and say so.
+- security headers on every reply: the pages have no inline script or style, and say so. What
+  names no cache is kept by none.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from core.visitor import SAFE_METHODS
 BAD_ORIGIN_CLOSE = 4501
 
 SECURITY_HEADERS = {
+    "cache-control": "no-store",  # unless the route says who may keep the reply, and how long
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
         "connect-src 'self'; font-src 'self'; manifest-src 'self'; media-src 'self'; "

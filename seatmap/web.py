@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from core.edge import event_id_of
 from core.ids import Subject
 from core.live import sse
 from core.live.connection import Connection
@@ -44,7 +45,7 @@ class SeatMapWeb:
 
     async def plan(self, request: Request) -> Response:
         """GET /events/{id}/plan?v=<sha256> → 200, 304; 307 to ?v= without or with an old one."""
-        event_id = request.path_params["event_id"]
+        event_id = event_id_of(request)
         document = await self._seat_map.plan(event_id)
         if request.query_params.get("v") != document.sha256:
             return RedirectResponse(
@@ -60,14 +61,14 @@ class SeatMapWeb:
 
     async def seats(self, request: Request) -> Response:
         """GET /events/{id}/seats → 200 snapshot; 404, 503."""
-        follower = await self._seat_map.follower(request.path_params["event_id"])
+        follower = await self._seat_map.follower(event_id_of(request))
         snapshot = await follower.fresh()
         headers = {"cache-control": A_MOMENT, "vary": "accept-encoding"}
         return _json(request, snapshot.gzip, lambda: snapshot.json, headers)
 
     async def stream(self, request: Request) -> Response:
         """GET /events/{id}/seats/stream → 200 events; 403 without an admission, 404, 503."""
-        event_id = request.path_params["event_id"]
+        event_id = event_id_of(request)
         fan = await self._gate(request, event_id)
         follower = await self._seat_map.follower(event_id)
         # A browser that reconnects says Last-Event-ID, which is later than what `after` was.

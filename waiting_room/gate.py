@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from starlette.requests import HTTPConnection
 
-from core.errors import NotFound
-from core.ids import EVENT_ID, Subject
+from core.ids import Subject
 from core.visitor import known_visitor, visitor_of
 from waiting_room.service import WaitingRoom
 
@@ -41,11 +40,3 @@ def pass_of(connection: HTTPConnection, event_id: str) -> str:
 def bearer_of(connection: HTTPConnection) -> str:
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     return token if scheme.lower() == "bearer" else ""
-
-
-def event_id_of(connection: HTTPConnection) -> str:
-    """The event id in the path. Raises NotFound when it can't be one."""
-    text: str = connection.path_params["event_id"]
-    if not EVENT_ID.fullmatch(text):
-        raise NotFound(text)
-    return text

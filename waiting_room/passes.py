@@ -28,7 +28,7 @@ from waiting_room.errors import (
 from waiting_room.model import Slip
 from waiting_room.pass_keys import FIRST, MAX_PASS_MS, PassKey, signing, verifying
 
-ISSUER = "onsale"
+ISSUER, TYPE = "onsale", "JWT"
 ALGORITHMS = ["Ed25519"]  # RFC 9864 names what RFC 8037 called EdDSA
 MAX_PASS_CHARACTERS = 1024
 MAX_SLIP_CHARACTERS = 128
@@ -79,7 +79,7 @@ class Passes:
         if binding:
             claims["bnd"] = binding
         key = self._keys.pass_jwk(signing(self._pass_keys, now_ms).number)
-        header = {"alg": "Ed25519", "typ": "JWT", "kid": key.kid}
+        header = {"alg": "Ed25519", "typ": TYPE, "kid": key.kid}
         return jwt.encode(header, claims, key, algorithms=ALGORITHMS)
 
     def verify(self, text: str, event_id: str, subject: str, *, now_ms: int) -> str:
@@ -105,13 +105,15 @@ class Passes:
             return self._key_of(guest.headers().get("kid"), now_ms)
 
         try:
-            claims = jwt.decode(text, find, algorithms=ALGORITHMS).claims
+            token = jwt.decode(text, find, algorithms=ALGORITHMS)
+            claims = token.claims
             named = [claims[name] for name in ("iss", "aud", "sub", "jti")]
             named.append(claims.get("bnd", ""))
             ends_ms = int(claims["exp"]) * 1000
         except (JoseError, ValueError, KeyError, TypeError, OverflowError) as exc:
             raise PassInvalid from exc
-        if named[0] != ISSUER or not all(isinstance(value, str) for value in named):
+        ours = (token.header.get("typ"), named[0]) == (TYPE, ISSUER)  # and no receipt of ours
+        if not ours or not all(isinstance(value, str) for value in named):
             raise PassInvalid
         _, event_id, subject, call_id, binding = named
         return Claims(event_id, subject, call_id, ends_ms, binding)

@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from core.edge import Body, count_refusal, json_reply, read_body, socket_close_code
+from core.edge import Body, count_refusal, event_id_of, json_reply, read_body, socket_close_code
 from core.errors import AppError, TooMany
 from core.live.connection import Socket
 from core.live.hub import Hub
@@ -30,7 +30,7 @@ from core.live.reply import serve_socket
 from core.visitor import visitor_of
 from waiting_room.cloudflare import cf_waiting_room
 from waiting_room.draw.receipts import MAX_RECEIPT_CHARACTERS
-from waiting_room.gate import event_id_of, pass_cookie
+from waiting_room.gate import pass_cookie
 from waiting_room.limits import JoinLimits
 from waiting_room.passes import MAX_SLIP_CHARACTERS
 from waiting_room.service import WaitingRoom

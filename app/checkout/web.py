@@ -22,13 +22,13 @@ from app.checkout.bookings.model import Booking
 from app.checkout.bookings.service import Bookings, Order
 from app.checkout.errors import KeyMissing
 from app.checkout.holds.service import Holds, hold_json
-from core.edge import MAX_BODY_BYTES, Body, json_reply, parse_body
-from core.errors import BadRequest, BodyTooLong
+from core.edge import MAX_BODY_BYTES, Body, event_id_of, json_reply, parse_body
+from core.errors import BadRequest, BodyTooLong, NotFound
 from core.ids import HoldId, Subject, is_id, new_id, ticket_id
 from core.visitor import visitor_of
 from seatmap.errors import NoHold
 from seatmap.model import MAX_ALTERNATIVES, MAX_SEATS_A_HOLD
-from waiting_room.gate import Gate, event_id_of
+from waiting_room.gate import Gate
 
 MAX_EMAIL_CHARACTERS = 254
 MAX_KEY_CHARACTERS = 64
@@ -128,6 +128,8 @@ class CheckoutWeb:
 
     async def own_booking(self, booking_id: str, subject: str) -> dict[str, Any]:
         """One's own booking as the API shows it. Raises NotFound for anybody else's."""
+        if not is_id("bk", booking_id):
+            raise NotFound(booking_id)
         booking, tickets = await self._bookings.own(booking_id, subject)
         event = await self._catalogue.event(booking.event_id)
         names = await self._catalogue.seat_names(event.plan_id)

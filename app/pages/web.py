@@ -36,8 +36,8 @@ from app.pages.queue_page import QueuePage, RequireJoin
 from app.pages.render import NO_STORE, page
 from app.pages.returns import Returns
 from app.pages.words import N_, Sale, Truth, truth
+from core.edge import event_id_of
 from core.errors import AppError, BadRequest, NotFound
-from core.ids import EVENT_ID, is_id
 from core.visitor import known_visitor, visitor_of
 from waiting_room.service import WaitingRoom
 from waiting_room.shops.service import Shops
@@ -175,14 +175,11 @@ class Pages:
         return reply
 
     async def _wanted(self, request: Request) -> Event:
-        event_id = request.path_params["event_id"]
-        if not EVENT_ID.fullmatch(event_id):
-            raise NotFound(event_id)
-        return await self._catalogue.event(event_id)
+        return await self._catalogue.event(event_id_of(request))
 
     async def _own_booking(self, request: Request) -> Mapping[str, Any]:
         booking_id, subject = request.path_params["booking_id"], known_visitor(request)
-        if subject is None or not is_id("bk", booking_id):
+        if subject is None:
             raise NotFound(booking_id)
         return await self._booking(booking_id, subject)
 

@@ -1,6 +1,11 @@
 """A pass and a slip are good for one fan, one event and a time; each other use is told apart."""
 
+import base64
+import hmac
+import json
+
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jwt
 
 from core.signing import Keys
@@ -19,6 +24,14 @@ from waiting_room.passes import MAX_PASS_CHARACTERS, MAX_SLIP_CHARACTERS, Passes
 EVENT, FAN, CALL = "ev_gig", "vs_fan", "ad_1"
 NOW_MS = 1_900_000_000_000
 ENDS_MS = NOW_MS + 60_999
+
+
+def encoded(raw):
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def decoded(text):
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 @pytest.fixture
@@ -74,10 +87,76 @@ def test_claims_that_are_not_ours_are_invalid_although_the_key_is(claims):
     keys = Keys("s" * 32)
     full = {"iss": "onsale", "aud": EVENT, "sub": FAN, "jti": CALL, "exp": ENDS_MS // 1000}
     key = keys.pass_jwk(1)
-    header = {"alg": "Ed25519", "kid": key.kid}
+    header = {"alg": "Ed25519", "typ": "JWT", "kid": key.kid}
     text = jwt.encode(header, full | claims, key, algorithms=["Ed25519"])
     with pytest.raises(PassInvalid):
         Passes(keys).verify(text, EVENT, FAN, now_ms=NOW_MS)
+
+
+OURS = Keys("s" * 32)
+KID = OURS.pass_jwk(1).kid
+REAL = Ed25519PrivateKey.from_private_bytes(decoded(OURS.pass_jwk(1).as_dict(private=True)["d"]))
+PUBLIC = OURS.pass_jwk(1).as_dict(private=False)
+FORGER = Ed25519PrivateKey.generate()
+FORGERS = {"kty": "OKP", "crv": "Ed25519", "x": encoded(FORGER.public_key().public_bytes_raw())}
+
+
+def hs256(secret):
+    return lambda signed: hmac.digest(secret, signed, "sha256")
+
+
+@pytest.mark.parametrize(
+    ("header", "sign"),
+    [
+        ({"alg": "none"}, lambda _: b""),
+        ({"alg": "None"}, lambda _: b""),
+        ({}, REAL.sign),
+        ({"alg": ["Ed25519"]}, REAL.sign),
+        ({"alg": "EdDSA"}, REAL.sign),  # one name for one algorithm
+        ({"alg": "HS256"}, hs256(decoded(PUBLIC["x"]))),
+        ({"alg": "HS256"}, hs256(json.dumps(PUBLIC).encode())),
+        ({"alg": "Ed25519"}, FORGER.sign),
+        ({"alg": "Ed25519", "kid": None}, REAL.sign),
+        ({"alg": "Ed25519", "kid": "../../dev/null"}, REAL.sign),
+        ({"alg": "Ed25519", "kid": "' or 1=1 --"}, REAL.sign),
+        ({"alg": "Ed25519", "kid": [KID]}, REAL.sign),
+        ({"alg": "Ed25519", "kid": {"x": KID}}, REAL.sign),
+        ({"alg": "Ed25519", "kid": OURS.entry_jwk.kid}, REAL.sign),
+        ({"alg": "Ed25519", "kid": OURS.pass_jwk(3).kid}, REAL.sign),
+        ({"alg": "Ed25519", "jwk": FORGERS}, FORGER.sign),
+        ({"alg": "Ed25519", "jku": "https://evil.example/jwks.json"}, FORGER.sign),
+        ({"alg": "Ed25519", "x5u": "https://evil.example/cert"}, FORGER.sign),
+        ({"alg": "Ed25519", "x5c": ["AAAA"]}, FORGER.sign),
+        ({"alg": "Ed25519", "crit": ["exp"], "exp": 1}, REAL.sign),
+        ({"alg": "Ed25519", "crit": ["made-up"], "made-up": 1}, REAL.sign),
+        ({"alg": "Ed25519", "crit": ["b64"], "b64": False}, REAL.sign),
+        ({"alg": "Ed25519", "zip": "DEF"}, REAL.sign),
+        ({"alg": "Ed25519", "typ": "draw-receipt+jwt"}, REAL.sign),
+        ({"alg": "Ed25519", "typ": None}, REAL.sign),
+        ({"alg": "Ed25519", "enc": "A256GCM"}, lambda _: b""),
+    ],
+)
+def test_no_header_talks_the_signature_away(passes, header, sign):
+    claims = {"iss": "onsale", "aud": EVENT, "sub": FAN, "jti": CALL, "exp": ENDS_MS // 1000}
+    full = {"typ": "JWT", "kid": KID} | header
+    signed = ".".join(encoded(json.dumps(part).encode()) for part in (full, claims))
+    with pytest.raises(PassInvalid):
+        passes.verify(f"{signed}.{encoded(sign(signed.encode()))}", EVENT, FAN, now_ms=NOW_MS)
+
+
+@pytest.mark.parametrize("change", ["{}=", "{}.", "{}\n", " {}", "{}.x", "{}\0", ".{}"])
+def test_a_pass_is_written_in_one_way(passes, issued, change):
+    with pytest.raises(PassInvalid):
+        passes.verify(change.format(issued), EVENT, FAN, now_ms=NOW_MS)
+
+
+def test_no_bit_of_a_pass_can_be_changed(passes, issued):
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    for at, letter in enumerate(issued):
+        if letter != ".":
+            other = letters[(letters.index(letter) ^ 32) % 64]
+            with pytest.raises(PassInvalid):
+                passes.read(issued[:at] + other + issued[at + 1 :], now_ms=NOW_MS)
 
 
 def test_the_published_keys_hold_no_secret(passes):

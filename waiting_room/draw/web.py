@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from core.edge import Body, json_reply
+from core.edge import Body, event_id_of, json_reply
 from core.errors import BadRequest, TooMany
 from core.ids import is_id
 from waiting_room.draw import verify_draw
@@ -28,7 +28,6 @@ from waiting_room.draw.model import Draw
 from waiting_room.draw.policy import ALGORITHM, Numbers, commitment
 from waiting_room.draw.rows import DrawRows
 from waiting_room.errors import NotDrawn
-from waiting_room.gate import event_id_of
 
 A_MOMENT = "public, max-age=1"
 AN_HOUR = "public, max-age=3600"

@@ -16,10 +16,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from core.edge import Body, json_reply, parse_body, read_body
+from core.edge import Body, event_id_of, json_reply, parse_body, read_body
 from core.ids import EVENT_ID
 from core.visitor import visitor_of
-from waiting_room.gate import bearer_of, event_id_of
+from waiting_room.gate import bearer_of
 from waiting_room.shops.policy import MAX_URL_CHARACTERS
 from waiting_room.shops.service import Shops
 
