@@ -246,6 +246,10 @@ class Socket(Connection):
         """Not yet: the client answers our close frame with its own (RFC 6455, 7.1.1)."""
 
     def data_received(self, data: bytes) -> None:
+        if self._parser is None and websocket.is_pong(data):
+            if not self._counted(1):
+                self.close(websocket.TOO_MANY_FRAMES)
+            return
         parser = self._parser = self._parser or _parser()
         parser.receive_data(data[:MAX_READ_BYTES])
         frames = cast("list[Frame]", parser.events_received())

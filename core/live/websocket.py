@@ -13,7 +13,8 @@ COME_BACK, TOO_SLOW = 4000, 4001
 NOT_UNDERSTOOD, TOO_MANY_FRAMES = 4503, 4505
 INVALID_DATA = 1007  # RFC 6455, 7.4.1: text that is not UTF-8
 
-_FIN_TEXT, _FIN_CLOSE = 0x81, 0x88
+_FIN_TEXT, _FIN_CLOSE, _FIN_PONG = 0x81, 0x88, 0x8A
+_MASKED = b"\x80"
 
 
 def text(payload: bytes) -> bytes:
@@ -32,6 +33,14 @@ def close(code: int, reason: str = "") -> bytes:
     """One close frame. `reason` is cut to what a control frame holds."""
     payload = code.to_bytes(2, "big") + reason.encode()[: MAX_CONTROL_BYTES - 2]
     return bytes((_FIN_CLOSE, len(payload))) + payload
+
+
+def is_pong(data: bytes) -> bool:
+    """Whether a client's bytes are one good pong, to which nothing is said (RFC 6455, 5.5.3).
+
+    It is by far what clients say most, since a quiet one is pinged: it needs no parser.
+    """
+    return data[0] == _FIN_PONG and data[1:2] >= _MASKED and is_one_whole_frame(data)
 
 
 def is_one_whole_frame(data: bytes) -> bool:

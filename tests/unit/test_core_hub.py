@@ -4,11 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
+from websockets.frames import Opcode
 
 from core.live import websocket
 from core.live.channel import Channel
+from core.live.connection import MAX_FRAMES_A_WINDOW
 from core.live.hub import BEAT_EVERY_S, MAX_FULL_S, MAX_TICK_S, TICK_S, Hub, stretched
-from tests.live_clients import Pulled
+from tests.live_clients import Pulled, client_frame
 
 
 @pytest.fixture
@@ -79,6 +81,15 @@ async def test_only_those_who_heard_nothing_are_sent_a_sign_of_life(hub):
         await hub._beat(bucket)
     assert await quiet.next() == websocket.BEAT
     assert heard.connection.out is not None, "nothing was written to it"
+
+
+async def test_pongs_need_no_parser_and_are_counted_like_all_frames(hub):
+    client, pong = Pulled.socket(hub), client_frame(b"here", op=Opcode.PONG)
+    for _ in range(MAX_FRAMES_A_WINDOW):
+        client.connection.data_received(pong)
+    assert client.connection._parser is None
+    client.connection.data_received(pong)
+    assert await client.next() == websocket.close(websocket.TOO_MANY_FRAMES)
 
 
 async def test_clients_are_spread_over_the_wheel(hub):
