@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from bench import controls, draw, eta, queue, restart, rounds, salelog, seats, simulate, storm
 from bench.benchmark import Benchmark
 from bench.live import command as live
+from bench.live import product
 
 BENCHMARKS: tuple[Benchmark, ...] = (
     *seats.BENCHMARKS,
@@ -21,6 +22,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *rounds.BENCHMARKS,
     *storm.BENCHMARKS,
     *live.BENCHMARKS,
+    *product.BENCHMARKS,
     *restart.BENCHMARKS,
     *eta.BENCHMARKS,
     *simulate.BENCHMARKS,

@@ -69,6 +69,11 @@ class Load:
     def __init__(self, processes: list[subprocess.Popen[str]], log: Path) -> None:
         self._processes, self._log = processes, log
 
+    def give_cookies(self, file: Path) -> None:
+        """One a line, for as many clients. Before they connect, and in one process only."""
+        assert len(self._processes) == 1
+        self._all(f"cookies {file}")
+
     def connect(self, count: int) -> float:
         """That many more; seconds until all were open."""
         return self._longest(self._shared("connect", count))

@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from app.embedded.identity import Identity
@@ -46,7 +46,12 @@ def compiled(folder: Path) -> dict[str, Path]:
 
 @contextlib.contextmanager
 def child(
-    command: Sequence[str], cores: set[int], log: Path, *, pipes: bool = False
+    command: Sequence[str],
+    cores: set[int],
+    log: Path,
+    *,
+    pipes: bool = False,
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[str]]:
     """A process on these cores from its first moment, which ends with the context or with us."""
     launcher = Identity("self", 0, 0).launcher(stop_signal=signal.SIGTERM)
@@ -56,7 +61,7 @@ def child(
     try:
         with log.open("a") as errors:
             process = subprocess.Popen(
-                [*launcher, *command], stdin=pipe, stdout=pipe, stderr=errors, text=True
+                [*launcher, *command], stdin=pipe, stdout=pipe, stderr=errors, text=True, env=env
             )
     finally:
         os.sched_setaffinity(0, ours)

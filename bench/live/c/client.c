@@ -2,6 +2,7 @@
 #include "client.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -66,15 +67,26 @@ enum outcome client_connect(struct client *client, const struct server *server)
     return WENT_ON;
 }
 
+/* Everybody's request, with the client's own cookie before its empty line. Returns whether it went
+ * out whole. */
+static int send_request(const struct client *client, const struct server *server)
+{
+    char request[REQUEST_BYTES + COOKIE_BYTES];
+    if (client->cookie == NULL)
+        return send(client->fd, server->request, server->request_bytes, MSG_NOSIGNAL) ==
+               (ssize_t)server->request_bytes;
+    int length = snprintf(request, sizeof request, "%.*sCookie: %s\r\n\r\n",
+                          (int)server->request_bytes - 2, server->request, client->cookie);
+    return length < (int)sizeof request &&
+           send(client->fd, request, (size_t)length, MSG_NOSIGNAL) == length;
+}
+
 static enum outcome ask(struct client *client, const struct server *server)
 {
     int error = 0;
     socklen_t size = sizeof error;
     getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &error, &size);
-    ssize_t sent = -1;
-    if (error == 0)
-        sent = send(client->fd, server->request, server->request_bytes, MSG_NOSIGNAL);
-    if (sent != (ssize_t)server->request_bytes) { /* a fresh socket takes a request whole */
+    if (error != 0 || !send_request(client, server)) { /* a fresh socket takes a request whole */
         shut(client);
         return REFUSED;
     }

@@ -23,8 +23,12 @@ struct client {
     uint64_t stamp_ns;
     uint64_t due_ns; /* when to connect, while IDLE */
     struct sockaddr_in source;
+    const char *cookie; /* its own, or NULL */
     struct frames frames;
 };
+
+#define REQUEST_BYTES 512
+#define COOKIE_BYTES 256
 
 enum outcome { WENT_ON, OPENED, REFUSED, ENDED };
 
@@ -32,7 +36,7 @@ struct server {
     struct sockaddr_in address;
     int websocket;
     int epoll;
-    char request[512];
+    char request[REQUEST_BYTES];
     size_t request_bytes;
 };
 

@@ -10,6 +10,7 @@
  * only some 28,000 ports. A client that is refused or whose connection ends comes back after
  * RETRY_MS. Commands come in by line; each is answered by one line of JSON:
  *
+ *     cookies FILE    a cookie a line, for as many clients, the first ones; before they connect
  *     connect COUNT   that many more, at most PACED handshakes at a time; answers when all are open
  *     stall COUNT     that many more which will never read; answers when all have asked
  *     unstall         drops those
@@ -196,10 +197,24 @@ static void storm(void)
     pace = capacity;
 }
 
+static void give_cookies(const char *path)
+{
+    char line[COOKIE_BYTES];
+    FILE *file = fopen(path, "r");
+    if (file == NULL)
+        fail(path);
+    for (size_t i = 0; i < capacity && fgets(line, sizeof line, file) != NULL; i++) {
+        line[strcspn(line, "\n")] = 0;
+        clients[i].cookie = strdup(line);
+    }
+    fclose(file);
+}
+
 /* Those that answer once all clients are open set `answer_owed`; the main loop does the rest. */
 static void obey(const char *line)
 {
     size_t count = 0;
+    char path[LINE_BYTES];
     asked_ns = now_ns();
     answer_owed = 1;
     if (sscanf(line, "connect %zu", &count) == 1) {
@@ -207,6 +222,8 @@ static void obey(const char *line)
         add(count, 0);
     } else if (sscanf(line, "stall %zu", &count) == 1) {
         add(count, 1);
+    } else if (sscanf(line, "cookies %s", path) == 1) {
+        give_cookies(path);
     } else if (strcmp(line, "unstall\n") == 0) {
         unstall();
     } else if (strcmp(line, "storm\n") == 0) {
