@@ -41,7 +41,9 @@ from core.edge import HTTP_STATUS
 from core.errors import AppError
 from core.guards import Guards
 from core.ids import Subject
+from core.live.connection import REFUSALS
 from core.live.hub import Hub
+from core.live.shares import Shares
 from core.migrate import require_schema
 from core.refusals import Refusals
 from core.signing import Keys
@@ -94,9 +96,8 @@ class Node:
         db = await Db.open(addresses.database_url)
         await postgres.require_version(db)
         keys = Keys(secret)
-        live = Hub(drain_s=settings.drain_s, beat_every_s=settings.beat_every_s)
         await require_schema(db)
-        built = _build(redis, db, keys, live, addresses, admin_token, settings, crew)
+        built = _build(redis, db, keys, addresses, admin_token, settings, crew)
         return cls(redis, db, built, _application(built, keys, settings))
 
     async def seed_demo(self) -> None:
@@ -122,13 +123,13 @@ def _build(
     redis: Redis,
     db: Db,
     keys: Keys,
-    live: Hub,
     addresses: Addresses,
     admin_token: str,
     settings: Settings,
     crew: Crew | None,
 ) -> Services:
-    catalogue, refused = Catalogue(db), Refusals(HTTP_STATUS)
+    catalogue, refused = Catalogue(db), Refusals([*HTTP_STATUS, *REFUSALS])
+    live = Hub(drain_s=settings.drain_s, beat_every_s=settings.beat_every_s, refused=refused)
     room, seat_map = WaitingRoom.build(redis, db, keys), SeatMap.build(redis, db)
     sale = Sale(room, seat_map)
     gateway = SandboxGateway(addresses.gateway_socket)
@@ -148,7 +149,9 @@ def _build(
     async def free(event_id: str) -> int:
         return (await seat_map.counts(event_id))["available"]
 
-    limits = _join_limits(redis, room, settings)
+    clients = Clients(parse_networks(settings.trusted_proxies))
+    limits = _join_limits(redis, room, clients, settings)
+    sockets, streams = _shares(clients, settings)
     pages = Pages(
         catalogue,
         numbers=room.numbers,
@@ -171,14 +174,14 @@ def _build(
         queue=QueueWeb(
             *(room, live, limits),
             secure=secure,
-            max_sockets=settings.max_sockets_per_visitor,
+            shares=sockets,
         ),
         seat_map=seat_map,
         draw=DrawWeb(room.draws.rows),
         beacon=BeaconAdmin(db, room.draws.rows, admin),
         shops=ShopsWeb(shops),
         shops_admin=ShopsAdmin(db, shops, admin),
-        map=SeatMapWeb(seat_map, Gate(room).stream, live, sale.opened),
+        map=SeatMapWeb(seat_map, Gate(room).stream, live, streams, sale.opened),
         sale=sale,
         checkout=checkout,
         admin=admin,
@@ -219,9 +222,26 @@ def _application(services: Services, keys: Keys, settings: Settings) -> Starlett
     return app
 
 
-def _join_limits(redis: Redis, room: WaitingRoom, settings: Settings) -> JoinLimits:
+def _shares(clients: Clients, settings: Settings) -> tuple[Shares, Shares]:
+    """Of the queue's sockets, and of the map's streams."""
+    sockets = Shares(
+        *(clients, "sockets"),
+        per_visitor=settings.max_sockets_per_visitor,
+        per_address=settings.max_sockets_per_address,
+    )
+    streams = Shares(
+        *(clients, "streams"),
+        per_visitor=settings.max_streams_per_visitor,
+        per_address=settings.max_streams_per_address,
+    )
+    return sockets, streams
+
+
+def _join_limits(
+    redis: Redis, room: WaitingRoom, clients: Clients, settings: Settings
+) -> JoinLimits:
     return JoinLimits(
-        *(redis, room, Clients(parse_networks(settings.trusted_proxies))),
+        *(redis, room, clients),
         per_address=settings.joins_per_address,
         per_network=settings.joins_per_network,
     )

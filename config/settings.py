@@ -48,7 +48,10 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     pass_key_days: int = Field(30, ge=0)  # a new key signs passes so often; 0: only by hand
     max_connections: int = Field(10_000, ge=10)  # of one node, of every kind
-    max_sockets_per_visitor: int = Field(10, ge=1)
+    max_sockets_per_visitor: int = Field(10, ge=1)  # of an event; all four of one node
+    max_sockets_per_address: int = Field(1_000, ge=0)  # 0: no limit
+    max_streams_per_visitor: int = Field(10, ge=1)
+    max_streams_per_address: int = Field(1_000, ge=0)
     joins_per_address: int = Field(100, ge=0)  # an hour and event; 0: no limit
     joins_per_network: int = Field(1_000, ge=0)  # likewise
     trusted_proxies: str = ""  # such as 127.0.0.1, 10.0.0.0/8: whose X-Forwarded-For counts

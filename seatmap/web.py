@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -15,7 +16,10 @@ from core.live import sse
 from core.live.connection import Connection
 from core.live.hub import Hub
 from core.live.reply import StreamReply
+from core.live.shares import Share, Shares
+from core.visitor import known_visitor
 from seatmap.delta import Cursor
+from seatmap.follower import Follower
 from seatmap.service import SeatMap
 
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -31,9 +35,14 @@ class SeatMapWeb:
     """`on_opened` is called with each stream once it is open."""
 
     def __init__(
-        self, seat_map: SeatMap, gate: Gate, live: Hub, on_opened: OnOpened | None = None
+        self,
+        seat_map: SeatMap,
+        gate: Gate,
+        live: Hub,
+        shares: Shares,
+        on_opened: OnOpened | None = None,
     ) -> None:
-        self._seat_map, self._gate, self._live = seat_map, gate, live
+        self._seat_map, self._gate, self._live, self._shares = seat_map, gate, live, shares
         self._on_opened = on_opened
 
     def routes(self) -> list[Route]:
@@ -67,7 +76,7 @@ class SeatMapWeb:
         return _json(request, snapshot.gzip, lambda: snapshot.json, headers)
 
     async def stream(self, request: Request) -> Response:
-        """GET /events/{id}/seats/stream → 200 events; 403 without an admission, 404, 503."""
+        """GET /events/{id}/seats/stream → 200 events; 403 without an admission, 404, 429, 503."""
         event_id = event_id_of(request)
         fan = await self._gate(request, event_id)
         follower = await self._seat_map.follower(event_id)
@@ -77,14 +86,19 @@ class SeatMapWeb:
         after = await follower.position(at)
         if after is None and at is not None and at.epoch != follower.snapshot().cursor.epoch:
             return _reset()
+        share = self._shares.take(request, event_id, known_visitor(request))
         self._seat_map.follow(follower)
 
         def opened(stream: Connection) -> None:
             if self._on_opened is not None:
                 self._on_opened(event_id, stream, fan)
 
-        channel, left = follower.channel, follower.left
-        return StreamReply(self._live, channel, after, on_opened=opened, on_closed=left)
+        left = partial(self._left, follower, share)
+        return StreamReply(self._live, follower.channel, after, on_opened=opened, on_closed=left)
+
+    def _left(self, follower: Follower, share: Share, connection: Connection) -> None:
+        self._shares.give_back(share)
+        follower.left(connection)
 
 
 def _reset() -> Response:

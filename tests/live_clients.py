@@ -99,16 +99,20 @@ class Wire:
         try:
             yield wire
         finally:
-            writer.transport.abort()
+            wire.abort()
 
     def send(self, data: bytes) -> None:
         self._writer.write(data)
 
+    def abort(self) -> None:
+        """Hang up without a word."""
+        self._writer.transport.abort()
+
     def vanish(self) -> None:
         vanish(self._writer.get_extra_info("socket"))
 
-    def get(self, path: str, *, version: str = "1.1", method: str = "GET") -> None:
-        self.send(f"{method} {path} HTTP/{version}\r\nhost: onsale.test\r\n\r\n".encode())
+    def get(self, path: str, *, version: str = "1.1", method: str = "GET", more: str = "") -> None:
+        self.send(f"{method} {path} HTTP/{version}\r\nhost: onsale.test\r\n{more}\r\n".encode())
 
     async def upgrade(self, path: str, more: str = "") -> bytes:
         self.send(UPGRADE.format(path=path, more=more).encode())

@@ -23,10 +23,11 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from core.edge import Body, count_refusal, event_id_of, json_reply, read_body, socket_close_code
-from core.errors import AppError, TooMany
-from core.live.connection import Socket
+from core.errors import AppError
+from core.live.connection import Connection, Socket
 from core.live.hub import Hub
 from core.live.reply import serve_socket
+from core.live.shares import Share, Shares
 from core.visitor import visitor_of
 from waiting_room.cloudflare import cf_waiting_room
 from waiting_room.draw.receipts import MAX_RECEIPT_CHARACTERS
@@ -49,8 +50,6 @@ class Nothing(Body):
 
 
 class QueueWeb:
-    """`max_sockets`: of one fan, event and node."""
-
     def __init__(
         self,
         room: WaitingRoom,
@@ -58,10 +57,10 @@ class QueueWeb:
         limits: JoinLimits,
         *,
         secure: bool,
-        max_sockets: int,
+        shares: Shares,
     ) -> None:
         self._room, self._live, self._limits = room, live, limits
-        self._secure, self._max_sockets = secure, max_sockets
+        self._secure, self._shares = secure, shares
 
     def routes(self) -> list[BaseRoute]:
         queue = "/events/{event_id}/queue"
@@ -109,12 +108,11 @@ class QueueWeb:
         await websocket.accept()
         try:
             event_id, subject = event_id_of(websocket), visitor_of(websocket)
-            if self._room.hub.sockets_of(event_id, subject) >= self._max_sockets:
-                raise TooMany("max_sockets_per_visitor")
+            share = self._shares.take(websocket, event_id, subject)
         except AppError as exc:
             await self._turn_away(websocket, exc)
             return
-        left = partial(self._room.hub.disconnect, event_id, subject)
+        left = partial(self._left, event_id, subject, share)
         socket = Socket(self._live, _understood, left)
         try:
             await self._room.hub.connect(event_id, subject, socket)
@@ -122,7 +120,14 @@ class QueueWeb:
             left(socket)
             await self._turn_away(websocket, exc)
             return
+        except BaseException:
+            left(socket)
+            raise
         await serve_socket(websocket, socket)
+
+    def _left(self, event_id: str, subject: str, share: Share, socket: Connection) -> None:
+        self._shares.give_back(share)
+        self._room.hub.disconnect(event_id, subject, socket)
 
     async def _turn_away(self, websocket: WebSocket, exc: AppError) -> None:
         self._room.refusals.count(websocket.path_params["event_id"], exc.code)

@@ -37,6 +37,15 @@ WINDOW_S = 10
 MAX_READ_BYTES = MAX_FRAMES_A_WINDOW * (MAX_MESSAGE_BYTES + 8)  # nobody fair sends more at once
 COME_BACK_SPREAD_MS = 1_000  # on top of the drain's own spread
 
+# Why a client is ended, as `onsale_refused_total` says it, and with which close code.
+CLOSE_CODES = {
+    "slow_reader": websocket.TOO_SLOW,
+    "not_understood": websocket.NOT_UNDERSTOOD,
+    "too_many_frames": websocket.TOO_MANY_FRAMES,
+}
+# Also: a reader of a stream who talks, and frames whose close code RFC 6455 says.
+REFUSALS = (*CLOSE_CODES, "too_many_bytes", "bad_frame")
+
 OnClosed = Callable[["Connection"], None]
 OnText = Callable[[str], bool]
 
@@ -122,6 +131,13 @@ class Connection(_Hot):
         self.transport.write(goodbye)
         self.hang_up()
 
+    def refuse(self, why: str) -> None:
+        """Close it for what the client does, and count that. `why`: one of CLOSE_CODES."""
+        if not self.leaving:
+            self.close(CLOSE_CODES[why])
+            if self.leaving:
+                self.hub.refused.count(why)
+
     def abort(self) -> None:
         if self.transport is not None:
             self.transport.abort()
@@ -194,6 +210,7 @@ class EventStream(Connection):
     def data_received(self, data: bytes) -> None:
         self._ignored += len(data)
         if self._ignored > MAX_IGNORED_BYTES:
+            self.hub.refused.count("too_many_bytes")
             self.abort()
 
 
@@ -229,9 +246,9 @@ class Socket(Connection):
     def message(self, text: str | None) -> None:
         """A message that somebody else has parsed; None for one that is not text."""
         if not self._counted(1):
-            self.close(websocket.TOO_MANY_FRAMES)
+            self.refuse("too_many_frames")
         elif text is None or len(text) > MAX_MESSAGE_BYTES or not self._on_text(text):
-            self.close(websocket.NOT_UNDERSTOOD)
+            self.refuse("not_understood")
 
     def close(self, code: int) -> None:
         if self._parser is None or self._parser.state is State.OPEN:
@@ -248,7 +265,7 @@ class Socket(Connection):
     def data_received(self, data: bytes) -> None:
         if self._parser is None and websocket.is_pong(data):
             if not self._counted(1):
-                self.close(websocket.TOO_MANY_FRAMES)
+                self.refuse("too_many_frames")
             return
         parser = self._parser = self._parser or _parser()
         parser.receive_data(data[:MAX_READ_BYTES])
@@ -257,7 +274,7 @@ class Socket(Connection):
             for frame in frames:
                 self._take(frame, parser)
         else:
-            self.close(websocket.TOO_MANY_FRAMES)
+            self.refuse("too_many_frames")
         self._answer(parser)
         if self._fragments is None and websocket.is_one_whole_frame(data) and not self.leaving:
             self._parser = None
@@ -278,7 +295,7 @@ class Socket(Connection):
             parser.fail(websocket.INVALID_DATA)
             return
         if not understood:
-            self.close(websocket.NOT_UNDERSTOOD)
+            self.refuse("not_understood")
 
     def _answer(self, parser: Protocol) -> None:
         """Pongs, the echo of a close, the close of a client that broke the protocol."""
@@ -293,6 +310,7 @@ class Socket(Connection):
             self.leave()
             self.transport.close()
         elif not self.leaving:
+            self.hub.refused.count("bad_frame")
             self.leave()
             super().hang_up()
 

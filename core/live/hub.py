@@ -27,7 +27,8 @@ from typing import Any, TypeVar
 from core.live.channel import Channel
 from core.live.connection import Connection
 from core.live.metrics import LiveMetrics
-from core.live.websocket import COME_BACK, TOO_SLOW
+from core.live.websocket import COME_BACK
+from core.refusals import Refusals
 from core.tasks import end
 
 TICK_S = 0.05
@@ -50,9 +51,16 @@ class Hub:
     Everything but `start`, `stop` and `drained` is called on the loop and never waits.
     """
 
-    def __init__(self, *, drain_s: float = 4.0, beat_every_s: int = BEAT_EVERY_S) -> None:
+    def __init__(
+        self,
+        *,
+        drain_s: float = 4.0,
+        beat_every_s: int = BEAT_EVERY_S,
+        refused: Refusals | None = None,
+    ) -> None:
         """`drain_s`: how long the end may take; for most of it clients are told to come back."""
         self.metrics = LiveMetrics(self)
+        self.refused = refused or Refusals()
         self.draining = False
         self.in_asgi_calls = 0  # connections for which an ASGI call is kept open
         self._drain_s = drain_s
@@ -290,7 +298,7 @@ class Hub:
         for connection, since_s in list(self._full.items()):
             if now_s - since_s >= MAX_FULL_S:
                 self.metrics.evicted += 1
-                connection.close(TOO_SLOW)
+                connection.refuse("slow_reader")
 
     # -- the end ------------------------------------------------------------------------------
 

@@ -168,7 +168,9 @@ async def test_a_reader_that_talks_without_end_is_ended(site, address):
     async with Wire.open(address) as wire:
         await begun(wire)
         wire.send(b"x" * 100_000)
+        on_the_hub = not site.hub.in_asgi_calls
         await until(lambda: site.left)
+        assert site.hub.refused.by_code == ({"too_many_bytes": 1} if on_the_hub else {})
 
 
 # -- the end ------------------------------------------------------------------------------------

@@ -140,6 +140,7 @@ async def served(request):
 def site(served):
     for seen in (served[0].heard, served[0].left, served[0].sockets):
         seen.clear()
+    served[0].hub.refused.by_code.clear()
     return served[0]
 
 
@@ -167,6 +168,7 @@ async def test_what_a_client_sends_is_answered_as_the_standard_says(site, addres
     async with Wire.open(address) as wire:
         await wire.upgrade("/socket")
         await wire.frames(1)  # hello
+        refused = refusals(site, case)
         for piece in case.sent:
             wire.send(piece)
             await asyncio.sleep(0)
@@ -180,6 +182,15 @@ async def test_what_a_client_sends_is_answered_as_the_standard_says(site, addres
                 wire.send(closing(code))
             await wire.rest()  # the server hangs up
             await until(lambda: site.left)
+        assert site.hub.refused.by_code == refused
+
+
+def refusals(site, case):
+    """What is counted of a case. On the ASGI way, bad frames never reach us."""
+    if case.close == NOT_UNDERSTOOD:
+        return {"not_understood": 1}
+    bad = case.close in {PROTOCOL_ERROR, INVALID_DATA, TOO_BIG} and not site.hub.in_asgi_calls
+    return {"bad_frame": 1} if bad else {}
 
 
 async def test_a_client_that_says_too_much_is_ended(site, address):
@@ -191,6 +202,7 @@ async def test_a_client_that_says_too_much_is_ended(site, address):
         _, code = await answers(wire, None)
         assert code == TOO_MANY_FRAMES
         assert len(site.heard) <= 2 * MAX_FRAMES_A_WINDOW
+        assert site.hub.refused.by_code == {"too_many_frames": 1}
 
 
 async def test_the_parser_is_let_go_when_a_client_has_been_heard(site, address):

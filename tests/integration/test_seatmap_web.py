@@ -6,16 +6,23 @@ import httpx
 import orjson
 import pytest
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 
+from core.clients import Clients
 from core.edge import on_app_error
 from core.errors import AppError, NotAdmitted
+from core.live.shares import Shares
+from core.signing import Keys
+from core.visitor import VisitorMiddleware
 from seatmap.model import Fate
 from seatmap.service import SeatMap
 from seatmap.web import SeatMapWeb
+from tests.fixtures.nodes import SECRET
 from tests.waiting import until
 
 EVENT, SHA = "ev_gig", "0c" * 32
 PLAN = b'{"planId":"p"}'
+SHARES = Shares(Clients(), "streams", per_visitor=9, per_address=0)
 
 
 @pytest.fixture
@@ -33,8 +40,9 @@ async def client(seat_map, live):
             raise NotAdmitted(event_id)
 
     app = Starlette(
-        routes=SeatMapWeb(seat_map, gate, live).routes(),
+        routes=SeatMapWeb(seat_map, gate, live, SHARES).routes(),
         exception_handlers={AppError: on_app_error},
+        middleware=[Middleware(VisitorMiddleware, Keys(SECRET), secure=False)],
     )
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:

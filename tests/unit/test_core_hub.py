@@ -49,6 +49,7 @@ async def test_clients_that_take_nothing_are_told_to_come_back_and_then_cut_off(
     assert hub.metrics.evicted == 0
     hub.sweep(hub.now_s() + MAX_FULL_S + 1)
     assert hub.metrics.evicted == 1
+    assert hub.refused.by_code == {"slow_reader": 1}
     assert await full.next() == b"x" + websocket.close(websocket.TOO_SLOW)
     hub.sweep(hub.now_s() + MAX_FULL_S)
     assert full.transport.is_closing()
