@@ -100,12 +100,13 @@ class Services:
 
 def every_route(services: Services) -> list[BaseRoute]:
     return [
+        # What all fans ask for at once comes first: each route is tried in this order.
+        *services.queue.routes(),  # /events/{event_id}/queue…, /.well-known/jwks.json
+        *services.map.routes(),  # /events/{event_id}/plan, /seats, /seats/stream
         *services.health.routes(),  # /health/*, /metrics
         *services.catalogue.routes(),  # /events/search, /events/{event_id}
-        *services.queue.routes(),  # /events/{event_id}/queue…, /.well-known/jwks.json
         *services.draw.routes(),  # /events/{event_id}/queue/draw…, /verify_draw.py
         *services.shops.routes(),  # /events/{event_id}/queue/return, /admissions/…
-        *services.map.routes(),  # /events/{event_id}/plan, /seats, /seats/stream
         *services.checkout.routes(),  # /events/{event_id}/holds…, /bookings/…
         *services.beacon.routes(),  # /admin/events/{event_id}/draw/beacon
         *services.shops_admin.routes(),  # /admin/events/{event_id}/shop

@@ -98,7 +98,7 @@ class House:
         asyncio.run(self._every(every_s, seconds, _change_seats))
 
     def change_pace(self, seconds: float, every_s: float) -> None:
-        """Which every waiting fan is told, each with a rank and an estimate of their own."""
+        """Which every waiting fan is told."""
         asyncio.run(self._every(every_s, seconds, _change_pace))
 
     def gather_fans(self, count: int, file: Path) -> None:
