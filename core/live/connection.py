@@ -278,6 +278,13 @@ class Socket(Connection):
         self._answer(parser)
         if self._fragments is None and websocket.is_one_whole_frame(data) and not self.leaving:
             self._parser = None
+            let_go(parser)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._parser is not None:
+            let_go(self._parser)
+            self._parser = None
 
     def _take(self, frame: Frame, parser: Protocol) -> None:
         if self.leaving or frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
@@ -321,6 +328,13 @@ class Socket(Connection):
             self._window, self._count = window, 0
         self._count += frames
         return self._count <= MAX_FRAMES_A_WINDOW
+
+
+def let_go(parser: Protocol) -> None:
+    """Nothing more is parsed. It and its generator hold each other, and would wait for the
+    collector: some 10 kB after a handshake.
+    """
+    parser.parser.close()
 
 
 def _parser() -> Protocol:

@@ -19,6 +19,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from core.live.connection import let_go
 from core.live.patience import PatientHttpProtocol
 from core.refusals import Refusals
 
@@ -153,6 +154,8 @@ class HubSocketProtocol(WebSocketsSansIOProtocol):
         if self._has_spoken:
             is_text = self.curr_msg_data_type == "text"
             socket.go_on(self.conn, self.frames, is_text=is_text)
+        else:
+            let_go(self.conn)
         _hand_over(hub, socket, transport, self.connections)
         while not self.queue.empty():
             message = self.queue.get_nowait()

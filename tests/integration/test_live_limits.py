@@ -94,4 +94,4 @@ async def all_given_back(wires, node, web):
     assert web._shares._open
     for wire in wires:
         wire.abort()
-    await until(lambda: node.live.count == 0 and not web._shares._open, "nothing is left")
+    await until(lambda: node.live.count == 0 and not web._shares._open)

@@ -1,19 +1,23 @@
 """What stays in memory of a client's handshake once the hub has its connection: nothing."""
 
+import asyncio
 import contextlib
 import gc
 
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route, WebSocketRoute
+from websockets.protocol import Protocol
 
 from core.live.channel import Channel
 from core.live.connection import Socket
 from core.live.hub import Hub
 from core.live.reply import StreamReply, serve_socket
 from core.live.under_uvicorn import HubHttpProtocol, HubSocketProtocol
-from tests.live_clients import Wire, serving
+from tests.live_clients import Wire, client_frame, serving
 from tests.waiting import until
+
+KINDS = (HubHttpProtocol, HubSocketProtocol, Protocol)
 
 
 @pytest.fixture
@@ -34,7 +38,24 @@ async def test_the_servers_protocols_do_not_wait_for_the_collector(path):
         else:
             wire.get(path)
         await until(lambda: hub.count == 1)
-        await until(lambda: not protocols(), what="something still holds the handshake's protocol")
+        await until(lambda: not protocols(*KINDS), what="what the handshake made is gone")
+
+
+@pytest.mark.usefixtures("without_the_collector")
+async def test_no_parser_of_what_a_client_said_waits_for_the_collector():
+    hub = Hub(drain_s=0.1)
+    async with serving(app(hub), "hub") as address, Wire.open(address) as wire:
+        await wire.upgrade("/socket")
+        for what in (
+            client_frame(b"whole"),
+            client_frame(b"p", op=9),
+            client_frame(b"ha", fin=False),
+        ):
+            wire.send(what)
+            await asyncio.sleep(0)
+        await until(lambda: len(protocols(Protocol)) == 1, what="one is left, for the half")
+        wire.abort()
+        await until(lambda: not protocols(Protocol), what="the last is gone")
 
 
 def app(hub: Hub) -> Starlette:
@@ -57,6 +78,5 @@ def app(hub: Hub) -> Starlette:
     return Starlette(routes=routes, lifespan=lifespan)
 
 
-def protocols():
-    kinds = (HubHttpProtocol, HubSocketProtocol)
+def protocols(*kinds):
     return [thing for thing in gc.get_objects() if isinstance(thing, kinds)]
