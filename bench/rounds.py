@@ -1,4 +1,4 @@
-"""What a node's rounds cost: idle events, busy events, and a word to all who wait.
+"""What rounds cost a node: idle events, busy events, a word to all; and fans let straight in.
 
 CPU is the node's own, by process time, so other work on the machine changes it little. Idle rooms
 stand beside ten of them, since a process that does nothing at all costs something, too.
@@ -22,6 +22,7 @@ from app import metrics
 from app.catalogue import demo
 from app.embedded.services import EmbeddedServices
 from bench.benchmark import Benchmark
+from bench.stores import spent
 from core.db import Db
 from core.errors import AppError
 from core.live.asgi import PulledTransport
@@ -36,6 +37,7 @@ from waiting_room.service import WaitingRoom
 FEW, MANY = 10, 5_000  # idle events
 BUSY, FANS_EACH = 20, 25  # events with a queue, and fans in each
 CROWD = 15_000  # fans of one event, connected here
+DIRECT = 20_000  # fans who go straight in
 WATCHED_S = 10.0
 JOIN_AT_ONCE = 200
 WORDS = 10  # to all
@@ -143,10 +145,27 @@ async def terms(stores: Stores) -> None:
     )
 
 
+async def straight_in(stores: Stores) -> None:
+    """Fans who need not wait, a thousand at any time: joins, with their rows in PostgreSQL."""
+    await stores.db.execute(COPY_EVENTS, 1, 0)
+    await stores.db.execute("update room set mode = 'off'")
+    async with _node(stores) as room:
+        await room.join("ev_1", "vs_first")
+        began_s = time.process_time()
+        seconds = await spent(lambda n: room.join("ev_1", f"vs_{n}"), DIRECT, clients=1_000)
+        cpu_us = (time.process_time() - began_s) / DIRECT * 1e6
+    rows = await stores.db.fetchval("select count(*) from call where accepted_at is not null")
+    print(
+        f"{'straight in':18}{DIRECT / seconds:8,.0f} joins a second, {cpu_us:.0f} µs of the node's"
+        f" CPU each; {rows:,} rows in PostgreSQL"
+    )
+
+
 BENCHMARKS = (
     on_stores("rounds idle", idle),
     on_stores("rounds busy", busy),
     on_stores("rounds terms", terms),
+    on_stores("straight in", straight_in),
 )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import Generic, TypeVar
 
 from core.errors import StoreUnavailable, TooMany
@@ -63,6 +64,28 @@ class Batcher(Generic[A, R]):
             for result, value in zip(results, found, strict=True):
                 if not result.done():  # a caller may have gone
                     result.set_result(value)
+
+
+class EventBatchers(Generic[A, R]):
+    """A batcher for each event, made at its first call. Must be stopped."""
+
+    def __init__(
+        self, run: Callable[[str, Sequence[A]], Awaitable[Sequence[R]]], most: int
+    ) -> None:
+        self._run, self._most = run, most
+        self._batchers: dict[str, Batcher[A, R]] = {}
+
+    async def __call__(self, event_id: str, argument: A) -> R:
+        """As `Batcher`. The caller knows that there is such an event: something of it is kept."""
+        batcher = self._batchers.get(event_id)
+        if batcher is None:
+            batcher = Batcher(partial(self._run, event_id), self._most)
+            self._batchers[event_id] = batcher
+        return await batcher(argument)
+
+    async def stop(self) -> None:
+        for batcher in self._batchers.values():
+            await batcher.stop()
 
 
 def _fail(results: Iterable[asyncio.Future[R]], why: Exception) -> None:

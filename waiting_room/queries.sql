@@ -50,6 +50,16 @@ from unnest($2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[])
     as row (subject, call_id, place, kind, called_at)
 on conflict do nothing;
 
+-- name: let_in_insert
+-- Who needs no call: one row each, one statement for all of a moment; a repeat changes nothing.
+-- $1 event_id, $2 subjects, $3 call ids, $4 let in at, Unix ms, $5 ends, Unix ms.
+insert into call (event_id, subject, call_id, place, kind, called_at, accepted_at, ends_at)
+select $1, subject, call_id, 0, 'direct', to_timestamp(let_in_at / 1000.0), now(),
+       to_timestamp(ends_at / 1000.0)
+from unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[])
+    as row (subject, call_id, let_in_at, ends_at)
+on conflict do nothing;
+
 -- name: call_accepted
 -- Also moves the end of an admission. $1 event_id, $2 call_id, $3 end, Unix ms.
 update call set accepted_at = coalesce(accepted_at, now()), ends_at = to_timestamp($3::bigint / 1000.0)

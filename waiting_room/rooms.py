@@ -87,6 +87,17 @@ class Rooms:
         async with self._db.connection() as connection:
             await self._insert_calls(connection, event_id, calls)
 
+    async def insert_let_in(self, event_id: str, let_in: Sequence[tuple[Call, int]]) -> None:
+        """Accepted from the start, each with its end in ms. Safe to repeat."""
+        await self._db.execute(
+            self._sql["let_in_insert"],
+            event_id,
+            [call.subject for call, _ in let_in],
+            [call.admission.call_id for call, _ in let_in],
+            [call.admission.called_at_ms for call, _ in let_in],
+            [ends_ms for _, ends_ms in let_in],
+        )
+
     async def ask_to_skip(self, event_id: str, call: Call, note: Note) -> None:
         """The call out of line, and what `note` writes, before Redis is asked for it."""
         async with self._db.transaction() as connection:

@@ -13,7 +13,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, TypeVar
 
 from redis.asyncio import Redis
@@ -24,7 +23,7 @@ from core.generations import Epoch, Generations
 from core.ids import new_id
 from core.redis import now_ms as redis_now_ms
 from core.signing import Keys
-from waiting_room.batch import Batcher
+from waiting_room.batch import EventBatchers
 from waiting_room.copies import Copies
 from waiting_room.draw.service import Draws
 from waiting_room.errors import (
@@ -68,8 +67,9 @@ class WaitingRoom:
         self.generations = Generations(redis, db, "wr", epoch_key, self._repair)
         self.draws = Draws(self, redis, db, keys)
         self.hub = Hub(self, Nodes(redis))
-        self._joins: dict[str, Batcher[Join, Standing]] = {}
-        self._looks: dict[str, Batcher[str, Standing]] = {}
+        self._joins = EventBatchers(self._join_all, JOINS_AT_ONCE)
+        self._looks = EventBatchers(self.standings, JOINS_AT_ONCE)
+        self._let_in = EventBatchers(self._keep_let_in, JOINS_AT_ONCE)
         self._copies = Copies(self)
         self.interventions = Interventions(self)
         self.refusals = Refusals(self)
@@ -91,10 +91,8 @@ class WaitingRoom:
         await self._copies.stop()
         await self.hub.stop()
         await self.draws.stop()
-        for joins in self._joins.values():
-            await joins.stop()
-        for looks in self._looks.values():
-            await looks.stop()
+        for batchers in (self._joins, self._looks, self._let_in):
+            await batchers.stop()
         await self._pipeline.stop()
 
     # -- what fans do -------------------------------------------------------------------------
@@ -124,14 +122,12 @@ class WaitingRoom:
         self, event_id: str, subject: str, slip: Slip | None, entry: Entry | None = None
     ) -> Standing:
         """Join, together with all who join this event at this moment."""
-        if event_id not in self._joins:
-            await self.generations.epoch(event_id)  # nothing is kept for events that are not there
-            joins = Batcher(partial(self._join_all, event_id), JOINS_AT_ONCE)
-            self._joins.setdefault(event_id, joins)
+        await self.generations.epoch(event_id)  # nothing is kept for events that are not there
         join = Join(subject, new_id("ad"), slip, entry)
-        standing = await self._joins[event_id](join)
+        standing = await self._joins(event_id, join)
         if standing.kind == "admitted" and standing.new:
-            await self._record_direct(event_id, subject, standing)
+            assert standing.admission is not None
+            await self._let_in(event_id, (Call(subject, standing.admission), standing.number))
         self.hub.sees(event_id, standing)
         return standing
 
@@ -158,11 +154,8 @@ class WaitingRoom:
 
     async def standing(self, event_id: str, subject: str) -> Standing:
         """Where a fan stands who is here, asked together with all who ask at this moment."""
-        if event_id not in self._looks:
-            await self.generations.epoch(event_id)
-            looks = Batcher(partial(self.standings, event_id), JOINS_AT_ONCE)
-            self._looks.setdefault(event_id, looks)
-        standing = await self._looks[event_id](subject)
+        await self.generations.epoch(event_id)
+        standing = await self._looks(event_id, subject)
         self.hub.sees(event_id, standing)
         return standing
 
@@ -351,10 +344,12 @@ class WaitingRoom:
         slip = self.passes.read_slip(text, event_id, subject)
         return replace(slip, over=bool(await self.rooms.places_over(event_id, [slip.place])))
 
-    async def _record_direct(self, event_id: str, subject: str, standing: Standing) -> None:
-        assert standing.admission is not None
-        await self.rooms.insert_calls(event_id, [Call(subject, standing.admission)])
-        await self.rooms.accepted(event_id, standing.admission.call_id, standing.number)
+    async def _keep_let_in(
+        self, event_id: str, let_in: Sequence[tuple[Call, int]]
+    ) -> Sequence[None]:
+        """Those whom the join script let straight in at this moment, with the ends they have."""
+        await self.rooms.insert_let_in(event_id, let_in)
+        return [None] * len(let_in)
 
     async def _repair(self, event_id: str, epoch: Epoch) -> None:
         if epoch.generation > 1:

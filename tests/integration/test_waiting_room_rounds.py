@@ -280,3 +280,22 @@ async def test_a_storm_of_joins_loses_nobody_and_counts_nobody_twice(build_room,
     assert sorted(places.values()) == list(range(1, fans + 1))
     assert await redis.zcard(keys.key(event_id, "queue")) == fans
     assert await commands(redis) - before < fans / 20, "joins of one moment share a round trip"
+
+
+async def test_fans_let_straight_in_at_one_moment_share_an_insert(make_node, make_sale, db):
+    """Each is in PostgreSQL before being told; the transactions that wrote them are few."""
+    event_id, fans = await make_sale(mode="off"), 600
+    room = make_node()
+    await room.hub.view(event_id)
+    said = await asyncio.gather(*(room.join(event_id, f"vs_{n}") for n in range(fans)))
+    rows = await db.fetch(
+        "select call_id, kind, place, accepted_at is not null as accepted,"
+        " (extract(epoch from ends_at) * 1000)::bigint as ends_ms, xmin::text as written_by"
+        " from call where event_id = $1",
+        event_id,
+    )
+    assert {(row["call_id"], row["ends_ms"]) for row in rows} == {
+        (one["admissionId"], one["endsAt"]) for one in said
+    }
+    assert {(row["kind"], row["place"], row["accepted"]) for row in rows} == {("direct", 0, True)}
+    assert len({row["written_by"] for row in rows}) < fans / 20
