@@ -1,8 +1,14 @@
-"""How a service ends its tasks."""
+"""How a service runs and ends its tasks."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from core.errors import AppError
+
+log = logging.getLogger(__name__)
 
 ASK_AGAIN_AFTER_S = 0.2
 
@@ -20,3 +26,31 @@ async def end(*tasks: asyncio.Task[None]) -> None:
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=ASK_AGAIN_AFTER_S)
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Repeated:
+    """Base of a service that does one thing again and again, with a pause after each time.
+
+    What a store or another service refuses is tried again the next time.
+    """
+
+    def __init__(self, duty: Callable[[], Awaitable[None]], *, every_s: float) -> None:
+        self._duty, self._every_s = duty, every_s
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Stopping twice is fine."""
+        if self._task is not None:
+            await end(self._task)
+            self._task = None
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._duty()
+            except AppError as exc:
+                log.info("not done", extra={"duty": self._duty.__qualname__, "why": str(exc)})
+            await asyncio.sleep(self._every_s)

@@ -9,12 +9,11 @@ however long the outage; a node that has just started looks further back, for th
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING
 
 from core.errors import AppError, NotFound
-from core.tasks import end
+from core.tasks import Repeated
 
 if TYPE_CHECKING:
     from waiting_room.service import WaitingRoom
@@ -26,21 +25,13 @@ LOOK_BACK_S = 60.0
 FIRST_LOOK_BACK_S = 86_400.0
 
 
-class Copies:
+class Copies(Repeated):
     def __init__(self, room: WaitingRoom) -> None:
+        super().__init__(self.look, every_s=LOOK_EVERY_S)
         self._room = room
         self._copied: dict[str, int] = {}  # event id → version, of rooms that changed lately
         self._owed: dict[str, int] = {}  # likewise, of those that Redis has not taken yet
         self._back_s = FIRST_LOOK_BACK_S
-        self._tasks: list[asyncio.Task[None]] = []
-
-    def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._run())]
-
-    async def stop(self) -> None:
-        """Stopping twice is fine."""
-        await end(*self._tasks)
-        self._tasks.clear()
 
     async def look(self) -> None:
         """One look: copies each version once. One room's trouble holds up no other."""
@@ -56,11 +47,3 @@ class Copies:
                 del self._owed[event_id]
             except AppError as exc:
                 log.info("settings not copied", extra={"event_id": event_id, "why": str(exc)})
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self.look()
-            except AppError as exc:
-                log.info("settings not looked at", extra={"why": str(exc)})
-            await asyncio.sleep(LOOK_EVERY_S)

@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from core.errors import AppError
-from core.tasks import end
+from core.tasks import Repeated
 from waiting_room.waits import waits_ms
 
 if TYPE_CHECKING:
@@ -20,13 +20,13 @@ LOOK_BACK_S: Final = 300.0
 MAX_CALLS: Final = 1_000
 
 
-class RecentWaits:
+class RecentWaits(Repeated):
     """Read from PostgreSQL's calls, every few seconds and only where fans are being called."""
 
     def __init__(self, room: WaitingRoom) -> None:
+        super().__init__(self.look, every_s=READ_EVERY_S)
         self._room = room
         self._known: dict[str, tuple[float, list[int]]] = {}  # read at, s; waits, sorted
-        self._tasks: list[asyncio.Task[None]] = []
 
     def known(self, event_id: str) -> list[int]:
         """Sorted ms, as last read."""
@@ -42,21 +42,12 @@ class RecentWaits:
             self._known[event_id] = (now_s, waits)
         return waits
 
-    def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._run())]
-
-    async def stop(self) -> None:
-        """Stopping twice is fine."""
-        await end(*self._tasks)
-        self._tasks.clear()
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(READ_EVERY_S)
-            for event_id in self._room.hub.views():
-                if not (self._room.hub.called_lately(event_id) or self.known(event_id)):
-                    continue
-                try:
-                    await self.of(event_id)
-                except AppError as exc:
-                    log.info("waits not read", extra={"event_id": event_id, "why": str(exc)})
+    async def look(self) -> None:
+        """One look at all events. One event's trouble holds up no other."""
+        for event_id in self._room.hub.views():
+            if not (self._room.hub.called_lately(event_id) or self.known(event_id)):
+                continue
+            try:
+                await self.of(event_id)
+            except AppError as exc:
+                log.info("waits not read", extra={"event_id": event_id, "why": str(exc)})

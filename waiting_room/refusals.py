@@ -8,13 +8,12 @@ counted, so memory is bounded whatever addresses are tried.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from core.errors import AppError
-from core.tasks import end
+from core.tasks import Repeated
 
 if TYPE_CHECKING:
     from waiting_room.service import WaitingRoom
@@ -24,12 +23,12 @@ log = logging.getLogger(__name__)
 SHARE_EVERY_S: Final = 2.0
 
 
-class Refusals:
+class Refusals(Repeated):
     def __init__(self, room: WaitingRoom) -> None:
+        super().__init__(self.share_all, every_s=SHARE_EVERY_S)
         self._room = room
         self._here: dict[str, Counter[str]] = {}  # since this node began, for /metrics
         self._new: dict[str, Counter[str]] = {}  # not in Redis yet
-        self._tasks: list[asyncio.Task[None]] = []
 
     def count(self, event_id: str, code: str) -> None:
         if self._room.hub.follows(event_id):
@@ -51,20 +50,10 @@ class Refusals:
             self._new.setdefault(event_id, Counter()).update(new)
             raise
 
-    def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._run())]
-
-    async def stop(self) -> None:
-        """Stopping twice is fine."""
-        await end(*self._tasks)
-        self._tasks.clear()
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(SHARE_EVERY_S)
-            for event_id in list(self._new):
-                try:
-                    await self.share(event_id)
-                except AppError as exc:
-                    why = {"event_id": event_id, "why": str(exc)}
-                    log.info("refusals not shared yet", extra=why)
+    async def share_all(self) -> None:
+        """What is new of all events. One event's trouble holds up no other."""
+        for event_id in list(self._new):
+            try:
+                await self.share(event_id)
+            except AppError as exc:
+                log.info("refusals not shared yet", extra={"event_id": event_id, "why": str(exc)})

@@ -6,12 +6,11 @@ first one win. The end is in the audit log like any change, with the node as its
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
 from core.errors import AppError
-from core.tasks import end
+from core.tasks import Repeated
 from waiting_room.errors import Changed
 from waiting_room.policy import is_drained
 from waiting_room.service import WaitingRoom
@@ -23,18 +22,10 @@ LOOK_EVERY_S = 1.0
 EndDrain = Callable[[str, int], Awaitable[None]]  # event id, version of the room that was seen
 
 
-class Drains:
+class Drains(Repeated):
     def __init__(self, waiting_room: WaitingRoom, end_drain: EndDrain) -> None:
+        super().__init__(self.look, every_s=LOOK_EVERY_S)
         self._waiting_room, self._end_drain = waiting_room, end_drain
-        self._tasks: list[asyncio.Task[None]] = []
-
-    def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._run())]
-
-    async def stop(self) -> None:
-        """Stopping twice is fine."""
-        await end(*self._tasks)
-        self._tasks.clear()
 
     async def look(self) -> None:
         """One look at all draining rooms. One room's trouble holds up no other."""
@@ -47,11 +38,3 @@ class Drains:
                 continue  # another node was faster, or an operator
             except AppError as exc:
                 log.info("drain not ended yet", extra={"event_id": event_id, "why": str(exc)})
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self.look()
-            except AppError as exc:
-                log.info("drains not looked at", extra={"why": str(exc)})
-            await asyncio.sleep(LOOK_EVERY_S)

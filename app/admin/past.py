@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from core.db import Db, load_queries
 from core.errors import AppError
-from core.tasks import end
+from core.tasks import Repeated
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ Seats = Callable[[str], Awaitable[Mapping[str, Any]]]
 Refused = Callable[[str], Awaitable[Mapping[str, int]]]  # event id → counts by code, of all nodes
 
 
-class Past:
+class Past(Repeated):
     """`rooms`: those this node follows. `looked_at`: those an operator looks at here."""
 
     def __init__(
@@ -41,11 +41,11 @@ class Past:
         refused: Refused,
         looked_at: Callable[[], Collection[str]],
     ) -> None:
+        super().__init__(self.look, every_s=EVERY_S)
         self._db, self._looked_at = db, looked_at
         self._rooms, self._seats, self._refused = rooms, seats, refused
         self._sql = load_queries("app.admin")
         self._swept_at_s = float("-inf")
-        self._tasks: list[asyncio.Task[None]] = []
 
     async def of(self, event_id: str) -> list[dict[str, int]]:
         """The oldest first: `at` in Unix ms, and SHOWN. At most KEPT_S / EVERY_S of them."""
@@ -54,14 +54,6 @@ class Past:
             {"at": row["slot"] * EVERY_S * 1000, **dict(zip(SHOWN, row["shown"], strict=True))}
             for row in rows
         ]
-
-    def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._run())]
-
-    async def stop(self) -> None:
-        """Stopping twice is fine."""
-        await end(*self._tasks)
-        self._tasks.clear()
 
     async def look(self) -> None:
         """Note what is so now. One event's trouble holds up no other. Raises StoreUnavailable."""
@@ -91,14 +83,6 @@ class Past:
         if now_s - self._swept_at_s >= SWEEP_EVERY_S:
             self._swept_at_s = now_s
             await self._db.execute(self._sql["recent_numbers_forget"], EVERY_S, KEPT_S)
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(EVERY_S)
-            try:
-                await self.look()
-            except AppError as exc:
-                log.info("numbers not noted", extra={"why": str(exc)})
 
 
 def worth_noting(queue: Mapping[str, Any], *, looked_at: bool) -> bool:

@@ -8,8 +8,6 @@ beside the session that opened it, and ends within a second of it.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import re
 import secrets
 import time
@@ -19,13 +17,10 @@ from typing import Final
 from starlette.requests import HTTPConnection
 
 from app.admin.store import AdminStore
-from core.errors import AppError
 from core.live.connection import Connection
 from core.live.websocket import COME_BACK
 from core.signing import Keys
-from core.tasks import end
-
-log = logging.getLogger(__name__)
+from core.tasks import Repeated
 
 COOKIE: Final = "onsale_console"
 SESSION_LIFE_S: Final = 12 * 3600
@@ -40,14 +35,14 @@ class Session:
     ends_at_s: int
 
 
-class Sessions:
+class Sessions(Repeated):
     """`secure`: whether the cookie is for https only."""
 
     def __init__(self, store: AdminStore, keys: Keys, *, secure: bool) -> None:
+        super().__init__(self.look, every_s=LOOK_EVERY_S)
         self._store, self._keys, self._secure = store, keys, secure
         self._logged_out: set[str] = set()
         self._streams: dict[Connection, Session] = {}
-        self._tasks: list[asyncio.Task[None]] = []
 
     def begin(self) -> str:
         """The Set-Cookie value of a new session."""
@@ -84,28 +79,12 @@ class Sessions:
     def forget(self, stream: Connection) -> None:
         self._streams.pop(stream, None)
 
-    def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._run())]
-
-    async def stop(self) -> None:
-        """Stopping twice is fine."""
-        await end(*self._tasks)
-        self._tasks.clear()
-
     async def look(self) -> None:
         """What other nodes were told, and the end of what has ended. Raises StoreUnavailable."""
         try:
             self._logged_out = await self._store.logged_out()
         finally:
             self._end_streams()
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self.look()
-            except AppError as exc:
-                log.info("sessions not looked at", extra={"why": str(exc)})
-            await asyncio.sleep(LOOK_EVERY_S)
 
     def _lives(self, session: Session) -> bool:
         return session.name not in self._logged_out and session.ends_at_s > time.time()

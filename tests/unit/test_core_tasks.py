@@ -1,0 +1,26 @@
+"""Services that do one thing again and again."""
+
+import asyncio
+
+from core.errors import StoreUnavailable
+from core.tasks import Repeated
+
+
+async def test_a_duty_that_a_store_refused_is_done_again_and_stopping_twice_is_fine():
+    done, again = [], asyncio.Event()
+
+    async def duty():
+        done.append(len(done))
+        if len(done) == 1:
+            raise StoreUnavailable("away")
+        again.set()
+
+    service = Repeated(duty, every_s=0.0)
+    await service.stop()
+    service.start()
+    await asyncio.wait_for(again.wait(), 20)
+    await service.stop()
+    so_far = len(done)
+    await asyncio.sleep(0)
+    await service.stop()
+    assert len(done) == so_far >= 2
