@@ -98,8 +98,8 @@ class Hub:
 
     def look_again(self, event_id: str) -> None:
         """The room was changed: whoever asks next is not told from before, and rounds see it."""
-        event = self._event(event_id)
-        event.doubted_at = event.wanted_at = _now_s()
+        if event := self._events.get(event_id):
+            event.doubted_at = event.wanted_at = _now_s()
 
     def views(self) -> dict[str, EventView]:
         """The copies this node has now, for metrics."""

@@ -26,7 +26,7 @@ MINUTE_MS = 60_000
 LINE_HOLDS_MS = 75_000  # a page that hears nothing for so long stands still
 LINE_EVERY_MS = 60_000  # a line is told at least so often
 MEASURED_MS = 20_000  # the speed is that of so long
-MIN_MEASURED_MS, MIN_MEASURED_CALLS = 5_000, 30  # less says nothing of a speed
+MIN_MEASURED_MS, MIN_MEASURED_CALLS = 2_000, 30  # less says nothing of a speed
 
 OFF_SHARE = 0.01  # a rank may be wrong by this share, or by one second's calls, or by one
 EXACT_UP_TO, EXACT_EVERY_MS = 100, 5_000  # near the head even one is put right, so often
@@ -90,7 +90,7 @@ class Speed:
             return 0
         elapsed_ms = self._seen[-1][0] - self._seen[0][0] if self._seen else 0
         calls = self._seen[-1][1] - self._seen[0][1] if self._seen else 0
-        known = calls >= MIN_MEASURED_CALLS or (binds == "cap" and elapsed_ms >= MIN_MEASURED_MS)
-        if not known or elapsed_ms == 0:
+        enough = binds == "cap" or calls >= MIN_MEASURED_CALLS
+        if elapsed_ms < MIN_MEASURED_MS or not enough:
             return pace if binds == "pace" else 0
         return calls * MINUTE_MS // elapsed_ms

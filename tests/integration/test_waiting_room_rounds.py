@@ -282,10 +282,10 @@ async def test_a_storm_of_joins_loses_nobody_and_counts_nobody_twice(build_room,
     assert await commands(redis) - before < fans / 20, "joins of one moment share a round trip"
 
 
-async def test_fans_let_straight_in_at_one_moment_share_an_insert(make_node, make_sale, db):
+async def test_fans_let_straight_in_at_one_moment_share_an_insert(build_room, make_sale, db):
     """Each is in PostgreSQL before being told; the transactions that wrote them are few."""
     event_id, fans = await make_sale(mode="off"), 600
-    room = make_node()
+    room = build_room()
     await room.hub.view(event_id)
     said = await asyncio.gather(*(room.join(event_id, f"vs_{n}") for n in range(fans)))
     rows = await db.fetch(
