@@ -271,6 +271,11 @@ class WaitingRoom:
         """The settings in the node's copy: at most a round old, and no query."""
         return (await self.hub.view(event_id)).room
 
+    async def has_draw(self, event_id: str) -> bool:
+        """Whether fans gather for a draw, or were drawn."""
+        view = await self.hub.view(event_id)
+        return view.lobby_open or view.state.get("draw_entries", 0) > 0
+
     async def straight_in(self, event_id: str) -> bool:
         return (await self.hub.view(event_id)).straight_in
 

@@ -30,7 +30,7 @@ from core.live.reply import serve_socket
 from core.live.shares import Share, Shares
 from core.visitor import visitor_of
 from waiting_room.cloudflare import cf_waiting_room
-from waiting_room.draw.receipts import MAX_RECEIPT_CHARACTERS
+from waiting_room.draw.receipts import MAX_RECEIPT_CHARACTERS, keep_receipt
 from waiting_room.gate import pass_cookie
 from waiting_room.limits import JoinLimits
 from waiting_room.passes import MAX_SLIP_CHARACTERS
@@ -78,8 +78,11 @@ class QueueWeb:
         body = await read_body(request, JoinBody)
         event_id, subject = event_id_of(request), visitor_of(request)
         await self._limits.require(request, event_id, subject)
-        joined = self._room.join(event_id, subject, body.slip, body.receipt)
-        return self._reply(event_id, await joined)
+        joined = await self._room.join(event_id, subject, body.slip, body.receipt)
+        reply = self._reply(event_id, joined)
+        if "receipt" in joined:
+            keep_receipt(reply, event_id, joined["receipt"], secure=self._secure)
+        return reply
 
     async def state(self, request: Request) -> Response:
         event_id = event_id_of(request)

@@ -23,7 +23,9 @@ from app.pages.render import NO_STORE, page
 from app.pages.returns import PARAMETER, Returns
 from core.errors import BadRequest, StoreUnavailable
 from core.visitor import visitor_of
+from waiting_room.draw.receipts import keep_receipt
 from waiting_room.errors import NotCalled, NotOpen
+from waiting_room.model import RoomSettings
 from waiting_room.service import WaitingRoom
 
 RequireJoin = Callable[[Request, str, str], Awaitable[None]]  # request, event id, subject
@@ -44,8 +46,10 @@ class QueuePage:
         wanted: Callable[[Request], Awaitable[Event]],
         require_join: RequireJoin,
         returns: Returns,
+        *,
+        secure: bool,
     ) -> None:
-        self._returns = returns
+        self._returns, self._secure = returns, secure
         self._room, self._common, self._wanted = room, common, wanted
         self._require_join = require_join
 
@@ -56,12 +60,17 @@ class QueuePage:
         event, words = await self._wanted(request), language_of(request)
         if PARAMETER in request.query_params:
             return await self._returns.remember(request, event.event_id)
-        state, settings = await self._state(event.event_id, visitor_of(request))
+        state, settings, drawn = await self._state(event.event_id, visitor_of(request))
         if state is not None and state["state"] == "admitted":
             return _to(event, "seats")
         venue_zone = event.venue.time_zone
         view = queue_view(state, settings, words, time_zone=venue_zone)
-        return page(request, "queue.html", **self._common(event, words), queue=view)
+        reply = page(
+            request, "queue.html", **self._common(event, words), queue=view | {"drawn": drawn}
+        )
+        if state is not None and "receipt" in state:
+            keep_receipt(reply, event.event_id, state["receipt"], secure=self._secure)
+        return reply
 
     async def act(self, request: Request) -> Response:
         event, subject = await self._wanted(request), visitor_of(request)
@@ -78,12 +87,19 @@ class QueuePage:
             return _to(event, "queue")
         return _to(event, "seats" if state["state"] == "admitted" else "queue")
 
-    async def _state(self, event_id: str, subject: str) -> tuple[dict[str, Any] | None, Any]:
-        """None while the room does not answer: the page then asks by itself until it does."""
+    async def _state(
+        self, event_id: str, subject: str
+    ) -> tuple[dict[str, Any] | None, RoomSettings | None, bool]:
+        """(state, settings, whether there is a draw to read of).
+
+        None while the room does not answer: the page then asks by itself until it does.
+        """
+        room = self._room
         try:
-            return await self._room.state(event_id, subject), await self._room.copied(event_id)
+            state = await room.state(event_id, subject)
+            return state, await room.copied(event_id), await room.has_draw(event_id)
         except StoreUnavailable:
-            return None, None
+            return None, None, False
 
 
 def _to(event: Event, name: str) -> Response:

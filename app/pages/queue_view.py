@@ -114,8 +114,7 @@ def _waiting(state: Mapping[str, Any], words: Language) -> dict[str, str]:
 def _lobby(state: Mapping[str, Any], words: Language) -> dict[str, str]:
     there = state.get("inLobby")
     line = words.tn("{n} fan is here.", "{n} fans are here.", there) if there else ""
-    entry, receipt = state.get("entryId"), state.get("receipt")
-    return {"in_lobby": line, "entry_id": str(entry or "–"), "receipt": str(receipt or "–")}
+    return {"in_lobby": line}
 
 
 def _minutes(ms: int) -> int:

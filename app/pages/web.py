@@ -4,6 +4,7 @@ GET /                                 search and events
 GET /e/{eventId}                      facts, prices, the one button
 GET, POST /e/{eventId}/queue          app/pages/queue_page.py
 GET /e/{eventId}/queue/return         app/pages/returns.py
+GET /e/{eventId}/draw…                app/pages/draw_page.py
 GET /e/{eventId}/seats                sets the visitor cookie
 GET /orders/{bookingId}               one's own only, else 404
 GET /orders/{bookingId}/calendar.ics
@@ -29,6 +30,7 @@ from app.catalogue.model import Event, Found, Search
 from app.catalogue.policy import parse_instant
 from app.catalogue.store import Catalogue
 from app.pages.covers import cover
+from app.pages.draw_page import DrawPage
 from app.pages.forms import read_form
 from app.pages.language import COOKIE, Language, language_of, languages_of
 from app.pages.orders import calendar, order_view
@@ -85,7 +87,10 @@ class Pages:
         self._booking, self._require_operator = booking, require_operator
         self._demo, self._crowd, self._secure = demo, crowd, secure
         self._returns = Returns(shops, self._common, self._wanted, secure=secure)
-        self._queue = QueuePage(room, self._common, self._wanted, require_join, self._returns)
+        self._draw = DrawPage(room.draws, self._common, self._wanted)
+        self._queue = QueuePage(
+            room, self._common, self._wanted, require_join, self._returns, secure=secure
+        )
 
     def routes(self) -> list[Route]:
         return [
@@ -93,6 +98,7 @@ class Pages:
             Route("/e/{event_id}", self.event),
             *self._queue.routes(),
             *self._returns.routes(),
+            *self._draw.routes(),
             Route("/e/{event_id}/seats", self.seats),
             Route("/orders/{booking_id}", self.order),
             Route("/orders/{booking_id}/calendar.ics", self.calendar),

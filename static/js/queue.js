@@ -103,7 +103,7 @@ function show(state) {
   if (state.opensAt) for (const part of $$('[data-part="opens-at"]')) say(part, t("{time}, your time", { time: moment(state.opensAt) }));
   $("#over").hidden = state.intake !== "drained";
   $("#closed").hidden = !$("#over").hidden;
-  if (state.state === "lobby" && $("#entry")) lobby(state);
+  if (state.state === "lobby") lobby(state);
   if (state.state === "waiting") waiting(state);
   if (state.state === "called" && before !== "called") { speak(t("Your turn")); announce($("#accept")); }
   tick();
@@ -149,10 +149,8 @@ function speak(text) {
   say($("#spoken"), text);
 }
 
-function lobby({ inLobby, entryId, receipt }) {
+function lobby({ inLobby }) {
   say($("#in-lobby"), inLobby ? tn("{n} fan is here.", "{n} fans are here.", inLobby) : "");
-  say($("#entry"), entryId ?? "–");
-  say($("#receipt"), receipt ?? "–");
 }
 
 function waiting(state) {

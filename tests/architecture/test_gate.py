@@ -25,10 +25,14 @@ PUBLIC = {
         "/e/{event_id}/queue",
         "/e/{event_id}/queue/return",
         "/e/{event_id}/seats",
+        "/e/{event_id}/draw",
     ),
     *("/console/enter/{token}", "/console/leave", "/language", "/static/{path:path}"),
 }
-OWN_PAGES = {"/orders/{booking_id}", "/orders/{booking_id}/calendar.ics"}
+OWN_PAGES = {
+    *("/orders/{booking_id}", "/orders/{booking_id}/calendar.ics"),
+    "/e/{event_id}/draw/receipt.txt",
+}
 OPERATORS = {"/console"}
 
 

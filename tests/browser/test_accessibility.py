@@ -7,6 +7,7 @@ test_queue_page.py; docs/accessibility.md lists who checks which point of WCAG 2
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -93,6 +94,25 @@ def test_axe_finds_nothing_in_any_state_of_the_queue(fan, server, arena, looks):
     look(page, *looks)
     for name in every_state_of_the_queue(page, server, arena):
         check(page, name)
+
+
+@pytest.mark.parametrize("looks", LOOKS, ids=lambda looks: "-".join(map(str, looks)))
+def test_axe_finds_nothing_in_the_lobby_and_on_the_page_of_the_draw(fan, server, looks):
+    event_id = "ev_stadium"
+    server.change(event_id, opensAt=round(time.time() + 3600) * 1000)
+    page, stranger = fan(), fan()
+    for one in (page, stranger):
+        look(one, *looks)
+    page.goto(f"/e/{event_id}/queue")
+    expect(page.locator("#in-lobby")).to_have_text(re.compile(r"\d"))
+    check(page, "lobby")
+    page.locator(f'main a[href="/e/{event_id}/draw"]').click()
+    expect(page.locator(".mine code")).to_have_text(re.compile("^en_"))
+    page.locator("summary").click()
+    check(page, "the draw, of a fan in it")
+    stranger.goto(f"/e/{event_id}/draw")
+    expect(stranger.locator("#entry")).to_be_visible()
+    check(stranger, "the draw, of somebody else")
 
 
 @pytest.mark.parametrize("looks", LOOKS, ids=lambda looks: "-".join(map(str, looks)))

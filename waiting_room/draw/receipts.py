@@ -13,6 +13,7 @@ from functools import lru_cache
 
 import orjson
 from joserfc import jwt
+from starlette.responses import Response
 
 from core.ids import is_id
 from core.signing import Keys
@@ -22,6 +23,8 @@ from waiting_room.passes import ALGORITHMS, ISSUER
 
 TYPE = "draw-receipt+jwt"
 MAX_RECEIPT_CHARACTERS = 768
+RECEIPT_COOKIE = "onsale_receipt"
+RECEIPT_LIFE_S = 90 * 24 * 3600
 KEPT = 20_000  # fans of one node whose receipts need not be signed again
 
 
@@ -63,6 +66,19 @@ class Receipts:
 
     def _mac(self, event_id: str, subject: str, entry: Entry) -> str:
         return self._keys.mac("receipt", *_fields(event_id, subject, entry))
+
+
+def keep_receipt(reply: Response, event_id: str, receipt: str, *, secure: bool) -> None:
+    """For the page of the draw alone, so that no other request carries it."""
+    reply.set_cookie(
+        RECEIPT_COOKIE,
+        receipt,
+        max_age=RECEIPT_LIFE_S,
+        path=f"/e/{event_id}/draw",
+        httponly=True,
+        samesite="lax",
+        secure=secure,
+    )
 
 
 def _fields(event_id: str, subject: str, entry: Entry) -> tuple[str, ...]:
