@@ -56,6 +56,9 @@ class Diary:
     outcomes: dict[Outcome, int] = field(default_factory=dict)
     bookings: dict[str, Sequence[str]] = field(default_factory=dict)  # id → ticket ids
     steady: set[str] = field(default_factory=set)  # subjects whose socket was never cut
+    arrivals: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))  # one a fan
+    entries: dict[str, str] = field(default_factory=dict)  # subject → entry in the lobby
+    receipts: list[str] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)  # bookings that did not settle
     guests: Guests | None = None
 
@@ -111,9 +114,7 @@ class _Fan:
         self._diary, self._rng = diary, rng
 
     async def visit(self) -> Outcome:
-        state = await self._browser.call("POST", f"{self._sale.path}/queue", {})
-        if self._diary.guests is not None:
-            self._diary.guests.came(self._browser.subject)
+        state = await self._join()
         if state["state"] in {"lobby", "drawing", "waiting"}:
             await self._wait()
             state = {"state": "called"}
@@ -125,6 +126,21 @@ class _Fan:
             return await self._shop()
         finally:
             await self._browser.call("POST", f"{self._sale.path}/queue/leave")
+
+    async def _join(self) -> Mapping[str, Any]:
+        diary = self._diary
+        try:
+            state: Mapping[str, Any] = await self._browser.call(
+                "POST", f"{self._sale.path}/queue", {}
+            )
+        finally:
+            diary.arrivals.release()
+        if diary.guests is not None:
+            diary.guests.came(self._browser.subject)
+        if "entryId" in state:
+            diary.entries[self._browser.subject] = state["entryId"]
+            diary.receipts.append(state["receipt"])
+        return state
 
     async def _wait(self) -> None:
         """Until it is this fan's turn: the socket tells, as it tells a page."""

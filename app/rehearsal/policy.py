@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 AVAILABLE, HELD = "0", "1"
+OUT_OF_LINE = {"direct", "skip"}  # kinds of calls that no place decides
 
 _CODE_ROW = re.compile(r"^\| (\w+) \| \d{3} \|", re.MULTILINE)
 
@@ -130,6 +131,45 @@ def called_twice_or_shared(calls: Iterable[Call]) -> list[Violation]:
         Violation("one fan a place", f"place {place}: {', '.join(sorted(subjects))}")
         for place, subjects in owners.items()
         if len(subjects) > 1
+    ]
+
+
+def drawn_places(entries: Sequence[bytes], places: Sequence[int]) -> dict[str, int]:
+    """As published: entry id → place."""
+    return {entry.decode(): place for entry, place in zip(entries, places, strict=False)}
+
+
+def misfits(verdict: str) -> list[Violation]:
+    """`verdict`: what `onsale verify-draw` said."""
+    lines = [line for line in verdict.splitlines() if line.startswith("WRONG")]
+    return [
+        Violation("the draw fits together", line.removeprefix("WRONG").strip()) for line in lines
+    ]
+
+
+def not_as_drawn(
+    entries: Mapping[str, str], drawn: Mapping[str, int], calls: Iterable[Call]
+) -> list[Violation]:
+    """`entries`: subject → the entry the fan was given in the lobby; `drawn`: entry → place."""
+    left_out = [
+        Violation("every entry is drawn", entry) for entry in entries.values() if entry not in drawn
+    ]
+    elsewhere = [
+        Violation("calls come at the places drawn", f"{entry} at {call.place}, drew {drawn[entry]}")
+        for call in calls
+        for entry in [entries.get(call.subject, "")]
+        if entry in drawn and call.kind not in OUT_OF_LINE and call.place != drawn[entry]
+    ]
+    return left_out + elsewhere
+
+
+def never_called(subjects: Iterable[str], calls: Iterable[Call]) -> list[Violation]:
+    """For fans who all stayed until their turn."""
+    called = {call.subject for call in calls}
+    return [
+        Violation("everybody of the lobby is called", subject)
+        for subject in subjects
+        if subject not in called
     ]
 
 

@@ -1,7 +1,9 @@
 """`onsale rehearse`: simulated fans against the running server, then an audit from outside.
 
 The arena's fans go through the queue and buy one to four tickets; the theatre's buy all they may
-until nothing is left, which is then required. Exit code 1 when a promise was seen broken.
+until nothing is left, which is then required. With `--draw` they gather in the lobby of a sale
+that has not opened; the rehearsal opens it and checks the draw. Exit code 1 when a promise was seen
+broken.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import Any
 import httpx
 
 from app.rehearsal import policy
+from app.rehearsal.draw import Lobby, NoLobby
 from app.rehearsal.fan import Diary, Sale, Wish, live
 from app.rehearsal.policy import Call, Numbers, Violation
 from app.secrets import admin_token_of
@@ -42,6 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="the share of the front that one person with many cookies gets",
     )
+    parser.add_argument(
+        "--draw",
+        action="store_true",
+        help="gather in the lobby, open the sale, and check the draw: of a sale still to open",
+    )
     parser.add_argument("--seed", type=int, default=None, help="repeats the same wishes")
 
 
@@ -56,9 +64,13 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """0 when every audit passed, 1 on a violation or when there was no server to rehearse on."""
     event_id = args.event if args.event.startswith("ev_") else f"ev_{args.event}"
     url = (args.url or f"http://{settings.host}:{settings.port}").rstrip("/")
-    rehearsal = _Rehearsal(Sale(url, event_id), admin_token_of(settings), args.fans, args.seed)
+    token = admin_token_of(settings)
+    rehearsal = _Rehearsal(Sale(url, event_id), token, args.fans, args.seed, draw=args.draw)
     try:
         violations = asyncio.run(rehearsal.run())
+    except NoLobby:
+        print(f"{event_id} has no lobby now: its sale has opened, or it has no draw.")
+        return 1
     except (httpx.HTTPError, TimeoutError) as exc:
         print(f"The rehearsal broke off: {type(exc).__name__} {exc}. Does {url} answer?")
         return 1
@@ -67,7 +79,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 class _Rehearsal:
-    def __init__(self, sale: Sale, admin_token: str, fans: int, seed: int | None) -> None:
+    def __init__(
+        self, sale: Sale, admin_token: str, fans: int, seed: int | None, *, draw: bool = False
+    ) -> None:
         self._sale, self._fans, self._rng = sale, fans, random.Random(seed)
         self._admin_path = f"/admin/events/{sale.event_id}"
         self._admin = httpx.AsyncClient(
@@ -77,6 +91,7 @@ class _Rehearsal:
             headers={"authorization": f"Bearer {admin_token}"},
         )
         self._diary = Diary()
+        self._lobby = Lobby(sale, self._admin, self._diary, fans) if draw else None
         self._samples: list[Numbers] = []
         self._calls: list[Call] = []
         self._took_s = 0.0
@@ -84,6 +99,8 @@ class _Rehearsal:
     async def run(self) -> list[Violation]:
         began = time.monotonic()
         async with self._admin:
+            if self._lobby:
+                await self._lobby.require()
             max_tickets = (await self._get(f"/events/{self._sale.event_id}"))["maxTickets"]
             looking = asyncio.create_task(self._look())
             try:
@@ -103,6 +120,8 @@ class _Rehearsal:
                 rng = random.Random(self._rng.random())
                 fans.create_task(live(self._sale, self._wish(max_tickets), self._diary, rng))
                 await asyncio.sleep(self._rng.expovariate(ARRIVALS_PER_S))
+            if self._lobby:
+                await self._lobby.open_when_all_are_in()
 
     @property
     def _sells_out(self) -> bool:
@@ -145,6 +164,7 @@ class _Rehearsal:
             *policy.undocumented(diary.seen.codes, documented),
             *policy.unsettled(diary.unfinished),
             *(policy.unsold(states) if self._sells_out else []),
+            *(await self._lobby.audit(self._calls) if self._lobby else []),
         ]
 
     async def _read_calls(self) -> list[Call]:
@@ -182,6 +202,8 @@ class _Rehearsal:
         print(f"  {tickets:6}  tickets in {len(diary.bookings)} bookings")
         print(f"  {len(self._samples):6}  looks at the numbers; most called + active: {most}")
         print(f"  {len(self._calls):6}  calls audited; sockets cut: {diary.seen.reconnects}")
+        if self._lobby:
+            print(f"  {len(diary.entries):6}  entries of the lobby, followed through the draw")
         for code, count in diary.seen.codes.most_common():
             print(f"  {count:6}  times a fan read {code}")
         for violation in violations:

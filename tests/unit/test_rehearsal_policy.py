@@ -46,6 +46,24 @@ def test_a_fan_waits_for_seats_that_lie_in_baskets():
     assert policy.nothing_may_come_back("2232")
 
 
+def test_whatever_is_not_as_it_was_drawn_is_seen():
+    drawn = policy.drawn_places([b"en_a", b"en_b"], [2, 1])
+    mine = {"a": "en_a", "b": "en_b"}
+    as_drawn = [call("b", 1, 100), call("a", 2, 200), call("stranger", 3, 300)]
+    assert policy.not_as_drawn(mine, drawn, as_drawn) == []
+    assert policy.never_called(mine, as_drawn) == []
+    swapped = [call("a", 1, 100), call("b", 2, 200)]
+    assert len(policy.not_as_drawn(mine, drawn, swapped)) == 2
+    assert policy.not_as_drawn(mine, drawn, [call("a", 0, 100, kind="skip")]) == []
+    assert len(policy.not_as_drawn(mine | {"c": "en_c"}, drawn, as_drawn)) == 1
+    assert [seen.evidence for seen in policy.never_called(mine, as_drawn[:1])] == ["a"]
+
+
+def test_each_line_of_the_verifier_that_says_wrong_is_a_violation():
+    said = "ok     The list is there.\nWRONG  The seed is another.\nnote   No beacon was used.\n"
+    assert [seen.evidence for seen in policy.misfits(said)] == ["The seed is another."]
+
+
 def test_the_cap_may_be_reached_and_not_passed():
     assert policy.over_the_cap([look(10, 50), look(0, 60)]) == []
     assert len(policy.over_the_cap([look(0, 60), look(1, 60)])) == 1
