@@ -11,6 +11,7 @@ import { Feed } from "./console/feed.js";
 import { dirty, field, fill, isPause, wanted } from "./console/fields.js";
 import { ACTS, GIVE_UP, question, REVOKE, STOP } from "./console/questions.js";
 import { shown } from "./console/settings.js";
+import { setShop, showShop } from "./console/shop.js";
 import { showNumbers, showPast } from "./console/strip.js";
 import { outlook, say } from "./console/words.js";
 
@@ -30,6 +31,7 @@ for (const form of forms) {
 for (const form of $$("[data-act]")) on(form, () => act(form, ACTS[form.dataset.act]));
 on($("#skip"), skip);
 on($("#revoke"), revoke);
+on($("#shop"), (form) => during(form, () => setShop(admin)));
 on($("#beacon"), (form) => beacon(form, beaconBody()));
 $("#undo").onclick = undo;
 $("#resume").onclick = () => { if (room && numbers) make($("#resume").form, { paused: false }); };
@@ -57,7 +59,7 @@ function hear(seen) {
 async function refresh() {
   showRoom(await call("GET", `${admin}/admission`));
   showAudit(await call("GET", `${admin}/audit`));
-  await showBeacon(eventId);
+  await Promise.all([showBeacon(eventId), showShop(admin)]);
 }
 
 // Fields that the operator is changing keep what was typed; the others show the values of now.

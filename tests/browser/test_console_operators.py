@@ -173,6 +173,32 @@ def test_lobby_draw_and_beacon_are_set_before_the_opening(chromium, tmp_path):
         server.stop()
 
 
+def test_the_addresses_of_a_shop_are_set_and_an_overtaken_operator_sees_the_others(desk, server):
+    page, shop = desk(), f"/admin/events/{CONSOLE_EVENT}/shop"
+    told, go = page.locator("#shop [data-preview]"), page.locator("#shop button")
+    expect(told).to_have_text("None: nobody is sent elsewhere.")
+    page.locator("#returnUrls").fill("https://shop.example/tickets\nhttps://other.example")
+    go.click()
+    expect(told).to_have_text("Now: https://shop.example/tickets, https://other.example.")
+    version = server.admin("GET", shop)["version"]
+    page.locator("#returnUrls").fill("https://mine.example")
+    theirs = {"returnUrls": ["https://theirs.example"]}
+    page.route("**/shop", lambda route: overtaken(route, server, shop, theirs, version), times=1)
+    go.click()
+    expect(told).to_have_class(re.compile("bad"))
+    expect(told).to_contain_text("Now: https://theirs.example.")
+    expect(page.locator("#returnUrls")).to_have_value("https://mine.example")
+    assert server.admin("GET", shop)["returnUrls"] == theirs["returnUrls"]
+    go.click()
+    expect(told).to_have_text("Now: https://mine.example.")
+    assert server.admin("GET", shop)["returnUrls"] == ["https://mine.example"]
+
+
+def overtaken(route, server, shop, theirs, version) -> None:
+    server.admin("PUT", shop, theirs, version)
+    route.continue_()
+
+
 def test_an_ended_session_is_told_and_after_a_new_link_the_page_goes_on(desk, server):
     cookies = server.console_cookies()
     page = desk(cookies)

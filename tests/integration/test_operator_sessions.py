@@ -8,9 +8,10 @@ import pytest
 from starlette.requests import HTTPConnection
 
 from app.admin.sessions import COOKIE
+from app.cli import main
 from core.errors import StoreUnavailable
 from tests.live_clients import Wire
-from tests.operators import BEARER
+from tests.operators import ADMIN_TOKEN, BEARER
 from tests.waiting import until
 
 
@@ -102,3 +103,16 @@ async def test_the_bearer_of_the_token_gets_a_link_and_a_session_does_not(value,
     for headers in ({}, cookie(value)):
         refused = await fan().post(links, json={}, headers=headers)
         assert (refused.status_code, refused.json()["code"]) == (401, "not_operator")
+
+
+async def test_the_command_prints_a_link_to_the_console_of_a_running_server(
+    served, fan, monkeypatch, capsys
+):
+    monkeypatch.setenv("ONSALE_ADMIN_TOKEN", ADMIN_TOKEN)
+    words = ["console", "--url", served]
+    assert await asyncio.to_thread(main, words) == 0
+    link = capsys.readouterr().out.split()[0]
+    browser = fan()
+    await browser.get(link.removeprefix(served))
+    assert (await browser.get("/console")).status_code == 200
+    assert await asyncio.to_thread(main, ["console", "--url", "http://127.0.0.1:9"]) == 2

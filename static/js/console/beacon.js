@@ -5,7 +5,7 @@ import { BEACON } from "./words.js";
 
 const form = $("#beacon"), input = $("#beaconField"), giveUp = $("#giveUp");
 const button = $(".go button", form), text = $("[data-preview]", form);
-let wants = "name";
+let wants = "name", told = "";
 
 // What the operator may send now: the body that `POST …/draw/beacon` takes.
 export const beaconBody = () => ({ [wants]: input.value.trim() });
@@ -20,7 +20,15 @@ export async function showBeacon(eventId) {
   input.required = Boolean(next);
   giveUp.hidden = !(state === "fixed" && waits);
   write(button, next === "value" ? BEACON.value : BEACON.name);
-  write(text, words(state, beacon));
+  tell(words(state, beacon));
+}
+
+// A refusal that is shown here stays until there is something new to say.
+function tell(words) {
+  if (words === told) return;
+  told = words;
+  write(text, words);
+  text.classList.remove("bad");
 }
 
 function words(state, beacon) {

@@ -6,6 +6,7 @@ import { say } from "./words.js";
 
 const SILENCE_MS = 5_000; // the server speaks each second
 const LONG_MS = 10_000; // a silence that charts would show
+const SPEAK_MS = 5_000; // of a silence that goes on: the line is read aloud
 
 export class Feed {
   #path; #on; #source = null; #heardAt = 0; #backoff = new Backoff(); #waiting = null;
@@ -61,6 +62,6 @@ export class Feed {
 
   #watch() {
     const silentMs = Date.now() - this.#heardAt;
-    if (this.#source && this.#heardAt && silentMs > SILENCE_MS) this.#on.link(say.notLive(say.silent(Math.round(silentMs / 1_000))));
+    if (this.#source && this.#heardAt && silentMs > SILENCE_MS) this.#on.link(say.notLive(say.silent(Math.floor(silentMs / SPEAK_MS) * SPEAK_MS / 1_000)));
   }
 }

@@ -49,6 +49,7 @@ export const say = {
   undo: (row) => t("Undo: {changes}", { changes: Object.entries(row.before).map(([name, value]) => t("{setting} back to {value}", { setting: nameOf(name), value: shown(name, value) })).join(", ") }),
   inside: (n) => tn("{n} is called or inside: nobody is sent out.", "{n} are called or inside: nobody is sent out.", n),
   pause: t("Pause calling"), newReason: t("Show the new reason"),
+  noShop: t("None: nobody is sent elsewhere."),
   silentToFans: t("Fans see no message now."),
   onceOpen: t("The sale is open: this does nothing for it any more."),
   called: (fan) => (fan.state === "called" ? t("Called. The fan has until {time} to accept.", { time: instant(fan.acceptBy) }) : t("This fan had a turn already: {state}.", { state: stateOf(fan.state) })),
