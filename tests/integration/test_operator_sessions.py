@@ -1,5 +1,6 @@
 """A console session's end, by time or by hand, is the end of all it opened, on every node."""
 
+import asyncio
 import time
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
