@@ -9,6 +9,7 @@ pytest_plugins = [
     "tests.fixtures.sales",
     "tests.fixtures.nodes",
     "tests.fixtures.leaks",
+    "tests.fixtures.logs",
     "tests.fixtures.programs",
 ]
 

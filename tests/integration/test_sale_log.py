@@ -18,6 +18,8 @@ from waiting_room.errors import NotCalled
 from waiting_room.history.lines import read
 from waiting_room.history.replay import replay
 
+pytestmark = pytest.mark.usefixtures("logs_as_before")
+
 
 def not_noted(what, facts):
     async def note(connection):

@@ -18,6 +18,8 @@ from waiting_room.simulation.model import Change
 
 MINUTE_MS = 60_000
 
+pytestmark = pytest.mark.usefixtures("logs_as_before")
+
 
 def test_a_setting_holds_all_the_time_or_from_a_minute_on():
     terms = parse("pace=300,cap=50, 20:pace=600,20:cap=70,30:paused,35:go,accept=60,shop=10").terms
