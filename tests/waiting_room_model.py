@@ -154,9 +154,13 @@ class Model:
         self.calling.clear()
 
     def repair(self, survived):
-        """PostgreSQL's open calls over what survived; places go on at the ceiling."""
+        """PostgreSQL's open calls over what survived; places go on at the ceiling. Whose
+        place is over does not wait at it again, in whatever survived."""
         now = self.now_ms
         self.kept, self.generation = survived, self.generation + 1
+        for fan in [fan for fan, p in survived.places.items() if p in self.over]:
+            del survived.places[fan]
+            survived.present.discard(fan)
         self.kept.pace = replace(self.kept.pace, tokens=Pace().tokens, binds=False)
         self.kept.ticked = False
         self.active = {fan: end for fan, end in self.active.items() if end > now}

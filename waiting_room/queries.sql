@@ -100,6 +100,15 @@ select place from given_up where event_id = $1 and place = any($2::bigint[]);
 -- $1 event_id, $2 place.
 insert into given_up (event_id, place) values ($1, $2) on conflict do nothing;
 
+-- name: places_over_all
+-- Likewise, all there are. $1 event_id.
+select place from call
+where event_id = $1 and place > 0 and end_reason is distinct from 'refused'
+union
+select place from revocation where event_id = $1 and place > 0
+union
+select place from given_up where event_id = $1;
+
 -- name: call_refused
 -- A turn out of line that the script did not give. $1 event_id, $2 call_id.
 update call set end_reason = 'refused', ends_at = now() where event_id = $1 and call_id = $2;

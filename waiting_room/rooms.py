@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from waiting_room.model import Admission, Call, Habits, RoomSettings
 
 PLACE_BLOCK = 10_000  # places given out for each rise of the ceiling
 CALLS_PAGE = 5_000
+OVER_AT_ONCE = 2_000  # fans of one step of a repair
 MAX_ACTIVE_READ = 50_000  # admissions whose ends a preview looks at
 MAX_STAYS_READ = 2_000
 HABITS_BACK_S = 1_800.0
@@ -158,6 +159,13 @@ class Rooms:
 
     async def given_up(self, event_id: str, place: int) -> None:
         await self._db.execute(self._sql["place_given_up"], event_id, place)
+
+    async def all_over(self, event_id: str) -> AsyncIterator[list[int]]:
+        """All such places, some at a time."""
+        async with self._db.transaction() as connection:
+            rows = await connection.cursor(self._sql["places_over_all"], event_id)
+            while some := await rows.fetch(OVER_AT_ONCE):
+                yield [row["place"] for row in some]
 
     async def open_calls(self, event_id: str) -> list[tuple[str, Admission, int]]:
         """(subject, admission, its end in ms or 0 before it was accepted)."""

@@ -362,6 +362,8 @@ class WaitingRoom:
             await self.rooms.stand_still(event_id, now_ms + RESTORE_MS)
         room, ceiling = await self.rooms.get(event_id)
         calls = await self.rooms.open_calls(event_id)
+        async for over in self.rooms.all_over(event_id):
+            await self.store.forget(event_id, over)
         draw = await self.draws.state_after_loss(event_id)
         await self.store.restore(event_id, room, ceiling, calls, draw)
         await self.draws.refill(event_id)

@@ -32,7 +32,7 @@ from waiting_room.ranks import bitmap_of
 
 SCRIPTS = (
     *("join", "tick", "announce", "accept", "leave", "see", "age", "end", "where"),
-    *("changes", "settings", "restore"),
+    *("changes", "settings", "forget", "restore"),
     *("skip", "revoke", "holder", "refused"),
 )
 NUMBERS = (
@@ -265,6 +265,10 @@ class QueueStore:
             fields=fields,
         )
         return bool(reply)
+
+    async def forget(self, event_id: str, places: Sequence[int]) -> int:
+        """Called by a repair, before `restore`: places that are over. How many still stood."""
+        return int(await self._run("forget", event_id, places=places)) if places else 0
 
     async def restore(
         self,

@@ -206,6 +206,7 @@ class History:
         calls = self.model.repair(survived)
         ceiling = self.model.last
         self.room = replace(self.room, resume_at_ms=self.model.resume_at_ms)
+        await self.store.forget(self.event_id, list(self.model.over))
         args = self.event_id, self.room, ceiling, calls
         await self.store.restore(*args, now_ms=self.model.now_ms)
         await self.redis.set(epoch_key(self.event_id), self.epoch.text)
@@ -300,6 +301,20 @@ def back_below_the_head():
     yield "tick", 0
 
 
+def called_and_gone_in_what_was_lost():
+    """Called since the moment that Redis goes back to; one shopped and left, the others did not
+    come. None of them is called at the old place again."""
+    for fan in ALL_FANS:
+        yield "join", fan
+    yield ("save",)
+    yield "tick", 3_000
+    yield "accept", "fan0"
+    yield "leave", "fan0"
+    yield "tick", 21_000
+    yield ("go back",)
+    yield "tick", RESTORE_MS + 1
+
+
 def back_from_nothing():
     """Redis loses all; those who come back while calling stands still keep their order."""
     for fan in ALL_FANS:
@@ -315,6 +330,7 @@ def back_from_nothing():
 @example(per_minute=0, cap=0, steps=list(a_long_sleep()))
 @example(per_minute=600, cap=0, steps=list(passed_by()))
 @example(per_minute=6000, cap=8, steps=list(back_below_the_head()))
+@example(per_minute=600, cap=3, steps=list(called_and_gone_in_what_was_lost()))
 @example(per_minute=600, cap=99, steps=list(back_from_nothing()))
 @example(per_minute=600, cap=5, steps=[("save",), ("join", "fan1"), ("go back",)])
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=HISTORIES)
