@@ -6,6 +6,7 @@ is in PostgreSQL only.
 
 import asyncio
 import contextlib
+from functools import partial
 
 import pytest
 
@@ -73,7 +74,7 @@ async def test_who_was_called_in_what_was_lost_does_not_get_the_old_place_again(
     shopped, lapsed, shops, revoked, *waiting = FANS
     await change(one, event_id, max_active=3, per_minute=6_000)
     for fan in (shopped, shops):
-        await until(lambda fan=fan: other.accept(event_id, fan), bool)
+        await until(partial(other.accept, event_id, fan), bool)
     await change(one, event_id, max_active=0)
     await one.leave(event_id, shopped)
     await other.interventions.revoke(event_id, revoked, "Tout.", note_nothing)
@@ -84,7 +85,7 @@ async def test_who_was_called_in_what_was_lost_does_not_get_the_old_place_again(
     await until(reasons, lambda said: said == {shopped: "left", lapsed: "lapsed", shops: None})
     await go_back(redis, event_id, before)
     await until(lambda: other.state(event_id, shops), lambda said: said["state"] == "admitted")
-    states = {fan: await one.state(event_id, fan) for fan in FANS}
+    states = {fan: await until(partial(one.state, event_id, fan), bool) for fan in FANS}
     assert {fan: said["state"] for fan, said in states.items() if fan not in waiting} == {
         shopped: "none",
         lapsed: "none",
