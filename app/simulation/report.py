@@ -20,7 +20,8 @@ def html(about: str, made: Sequence[Figures], *, seats: int | None) -> str:
     loader = PackageLoader("app.simulation", ".")
     pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     pages.filters |= {"span": span, "count": "{:,}".format, "share": share, "breaks": breaks}
-    styles = (STATIC / "tokens.css", Path(__file__).with_name("report.css"))
+    sheets = [STATIC / f"{name}.css" for name in ("tokens", "categories")]
+    styles = (*sheets, Path(__file__).with_name("report.css"))
     pictures = [(title, _safe(svg), note) for title, svg, note in _charts(made)]
     return pages.get_template("report.html").render(
         about=about,
