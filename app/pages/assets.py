@@ -32,7 +32,8 @@ FOR_EVER = {"cache-control": "public, max-age=31536000, immutable"}
 ASK_AGAIN = {"cache-control": "no-cache"}
 STANDS_ON = re.compile(rb"/\* on: ([a-z ]+) \*/")  # first line of a page's style sheet
 # Whole lines of comment, and indentation: no script has a text that runs over lines.
-JS_UNREAD = re.compile(rb"^[ \t]+(?://.*)?|^//.*", re.MULTILINE)
+# At a line's end only after these signs, and with a space: no address and no text looks like that.
+JS_UNREAD = re.compile(rb"^[ \t]+(?://.*)?|^//.*|(?<=[;{},]) // .*", re.MULTILINE)
 CSS_UNREAD = re.compile(rb"/\*.*?\*/|(?<=[{};:,\n])\s+|\s+(?=\{)", re.DOTALL)
 IMPORT = re.compile(r'^(?:import|export) [^"\n]*"(\.{1,2}/[^"\n]+)";$', re.MULTILINE)
 
