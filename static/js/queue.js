@@ -14,7 +14,7 @@ const OPENING_SPREAD_MS = 2_000;
 const QUIET_TRIES = 3;
 const LINE_HOLDS_MS = 75_000;
 const SPEAK_EVERY_MS = 60_000; // a screen reader hears the rank no more often
-const LISTENING = new Set(["lobby", "drawing", "waiting", "called"]);
+const LISTENING = new Set(["early", "lobby", "drawing", "waiting", "called"]);
 // Why a wait changed, in words: attributes of the line that shows it.
 const why = (name) => $("#eta-why").dataset[name === "no_shows" ? "noShows" : name] ?? "";
 
@@ -25,7 +25,8 @@ let shownRank = null, progress = 0, linked = false, joining = false, spokenAt = 
 $(".way").hidden = false;
 begin(JSON.parse($("#state").textContent));
 setInterval(tick, 250);
-document.addEventListener("visibilitychange", () => { if (!document.hidden) link.retry(); });
+document.addEventListener("visibilitychange", () => { if (!document.hidden) link.wake(); });
+for (const change of ["online", "offline"]) addEventListener(change, () => link.renew());
 on("#accept", accept);
 on("#leave", leave);
 on("#again", () => { $("#again").hidden = true; join(); });
@@ -95,8 +96,9 @@ function show(state) {
   if (state.slip) remember("localStorage", SLIP, state.slip);
   if (state.receipt) remember("localStorage", RECEIPT, state.receipt);
   if (state.state === "none" && state.revokedReason) return revoked(state);
+  if (state.state === "none" && before === "early") return opened();
   if (state.state === "none") return LISTENING.has(before) ? over(before) : join();
-  if (state.state === "admitted") return enter();
+  if (state.state === "admitted") return before === "admitted" || enter(); // said by two ways, gone once
   panel(state.state);
   listen(LISTENING.has(state.state));
   showBands(state);
@@ -105,8 +107,17 @@ function show(state) {
   $("#closed").hidden = !$("#over").hidden;
   if (state.state === "lobby") lobby(state);
   if (state.state === "waiting") waiting(state);
-  if (state.state === "called" && before !== "called") { speak(t("Your turn")); announce($("#accept")); }
   tick();
+  if (state.state === "called" && before !== "called") { speak(`${t("Your turn")}. ${$(".ring").getAttribute("aria-label")}: ${$(".ring text").textContent}`); announce($("#accept")); }
+}
+
+// Lobby or sale are open now: who waited for that goes in, each a moment apart.
+async function opened() {
+  if (joining) return;
+  joining = true;
+  await sleep(Math.random() * OPENING_SPREAD_MS);
+  joining = false;
+  join();
 }
 
 function listen(wanted) {
@@ -123,8 +134,8 @@ function panel(name) {
   for (const section of $$(".state")) section.hidden = section.dataset.state !== name;
   document.body.classList.toggle("called", name === "called");
   $("#accept").hidden = name !== "called";
-  $("#leaving").hidden = !LISTENING.has(name) || name === "drawing";
-  $("#again").hidden = !["left", "passed", "lost", "problem"].includes(name);
+  $("#leaving").hidden = !["lobby", "waiting", "called"].includes(name);
+  $("#again").hidden = !["left", "passed", "lost", "problem", "closed"].includes(name) || current.intake === "drained";
   if (focused !== document.body && !focused.checkVisibility()) $("#main").focus({ preventScroll: true });
 }
 
@@ -196,7 +207,7 @@ function tick() {
     const left = Math.max(0, current.opensAt - now());
     for (const part of $$('[data-part="opens-in"]')) say(part, countdown(left));
     document.title = `${countdown(left)} · ${title}`;
-    if (left === 0 && current.state === "early" && !joining) { joining = true; sleep(Math.random() * OPENING_SPREAD_MS).then(() => { joining = false; join(); }); }
+    if (left === 0 && current.state === "early") opened();
   }
   if (current.state === "waiting") writeRank(rankOf(current));
   if (current.state === "called") ring(current.acceptBy - now(), Number(acceptMs), title);
@@ -217,13 +228,20 @@ async function accept() {
 
 async function leave() {
   listen(false);
-  current = { state: "left" };
-  forget();
-  $("#leaving").open = false;
-  panel("left");
-  showBands(current);
-  $("#again").focus();
-  await insist(() => call("POST", `${api}/leave`, { body: {} })).catch((problem) => trouble(t("This did not work"), problem.message));
+  $("#leave").disabled = true;
+  try {
+    await insist(() => call("POST", `${api}/leave`, { body: {} }));
+    current = { state: "left" };
+    forget();
+    $("#leaving").open = false;
+    panel("left");
+    showBands(current);
+    $("#again").focus();
+  } catch (problem) {
+    trouble(t("This did not work"), problem.message);
+  } finally {
+    $("#leave").disabled = false;
+  }
 }
 
 function enter() {
@@ -267,7 +285,8 @@ function trouble(headline, text) {
 }
 
 function showLink(up, tries) {
-  const lost = !up && tries >= 1, patient = tries <= QUIET_TRIES;
-  say($("#link"), !lost ? "" : patient ? $("#link").dataset.quiet : $("#link").dataset.patient);
+  const lost = !up && tries >= 1, patient = tries <= QUIET_TRIES, words = $("#link").dataset;
+  const kept = ["lobby", "drawing", "waiting"].includes(current.state) ? $("#paused span").dataset.kept : "";
+  say($("#link"), lost ? `${patient ? words.quiet : words.patient} ${kept}` : "");
   $("#retry").hidden = !lost || patient;
 }

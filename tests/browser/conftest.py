@@ -80,9 +80,9 @@ class RunningServer:
         path = f"/admin/events/{event_id}/admission"
         return self.admin("PATCH", path, changes, self.admin("GET", path)["version"])
 
-    def stop(self) -> int:
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+            self.process.send_signal(how)
             self.process.wait(STOP_TIMEOUT_S)
         self.process.stdout.close()
         return self.process.returncode

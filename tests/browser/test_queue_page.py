@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from urllib.parse import urlsplit
 
 import pytest
@@ -124,7 +125,7 @@ def test_the_rank_moves_the_line_never_goes_back_and_a_screen_reader_is_left_in_
     assert page.title().startswith(before)
     assert page.evaluate("window.spoken") == []
     for live in page.locator("[aria-live], [role=status], [role=alert], [role=timer]").all():
-        assert before not in live.inner_text()
+        assert before not in live.text_content()
     leave(page)
 
 
@@ -244,7 +245,8 @@ def test_a_lost_connection_is_a_quiet_line_and_after_three_tries_a_button(fan, a
     leave(page)
 
 
-def test_a_restart_of_the_server_under_an_open_page_keeps_the_place(chromium, tmp_path):
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_restart_of_the_server_under_an_open_page_keeps_the_place(chromium, tmp_path, how):
     server = RunningServer(tmp_path)
     try:
         server.change("ev_arena", paused=True, pauseReason="Doors open soon")
@@ -252,7 +254,7 @@ def test_a_restart_of_the_server_under_an_open_page_keeps_the_place(chromium, tm
         pages = [context.new_page() for context in contexts]
         assert [queue(page, "ev_arena") for page in pages] == ["1st", "2nd", "3rd"]
         pages[2].evaluate("window.loadedOnce = true")
-        server.stop()
+        server.stop(how)
         expect(pages[2].locator("#link")).to_have_text(
             re.compile("Reconnecting|Still no connection"), timeout=BACK_TIMEOUT_MS
         )

@@ -8,11 +8,12 @@ import { Backoff, sleep } from "./retry.js";
 
 const DONT_COME_BACK = 4500;
 const POLL_AFTER_TRIES = 2;
+const CONNECT_MS = 8_000; // a line that swallows it without a word is as good as one that refuses
 const PING_MS = 25_000;
 const SILENCE_MS = 75_000; // the server speaks at least once a minute
 
 export class QueueLink {
-  #path; #onState; #onLink; #socket = null; #run = 0; #state;
+  #path; #onState; #onLink; #socket = null; #run = 0; #state; #drop = () => {};
   #backoff = new Backoff(); #pollBackoff = new Backoff(); #polling = false; #heardAt = 0; #pollMs = 5_000; #pauses = new Set();
 
   // onLink(up, tries): whether news arrive, and how often it was tried in vain.
@@ -31,7 +32,17 @@ export class QueueLink {
   stop() {
     this.#run++;
     this.#polling = false;
-    this.#socket?.close();
+    this.renew();
+  }
+
+  // A socket from before a sleep or another network may be dead and not know it.
+  wake() {
+    if (Date.now() - this.#heardAt > SILENCE_MS) this.renew();
+    else this.retry();
+  }
+
+  renew() {
+    this.#drop();
     this.retry();
   }
 
@@ -57,7 +68,7 @@ export class QueueLink {
       const code = await this.#session(run);
       if (this.#run !== run) return;
       const pause = this.#backoff.next();
-      this.#onLink(this.#polling, this.#backoff.tries);
+      this.#tell(this.#polling && !this.#pollBackoff.tries);
       if (code >= DONT_COME_BACK || this.#backoff.tries >= POLL_AFTER_TRIES) this.#poll(run);
       if (code >= DONT_COME_BACK && code < 5000) return;
       await this.pause(pause);
@@ -70,7 +81,12 @@ export class QueueLink {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const socket = this.#socket = new WebSocket(`${scheme}://${location.host}${this.#path}/socket`);
     socket.onmessage = (message) => { this.#backoff.reset(); this.#hear(run, JSON.parse(message.data)); };
-    return new Promise((done) => { socket.onclose = (close) => { this.#socket = null; done(close.code); }; });
+    return new Promise((done) => {
+      const end = ({ code }) => { this.#socket = socket.onmessage = socket.onclose = null; done(code); };
+      socket.onclose = end;
+      this.#drop = () => { socket.close(); end({ code: 1006 }); }; // not when the dead line lets it go
+      setTimeout(() => { if (socket.readyState === 0) socket.close(); }, CONNECT_MS);
+    });
   }
 
   #hear(run, state) {
@@ -83,6 +99,11 @@ export class QueueLink {
     this.#onState(this.#state);
   }
 
+  // Two ways are tried at a time: what one finds must not hide what the other did.
+  #tell(up) {
+    this.#onLink(up, Math.max(this.#backoff.tries, this.#pollBackoff.tries));
+  }
+
   async #poll(run) {
     if (this.#polling) return;
     this.#polling = true;
@@ -93,7 +114,7 @@ export class QueueLink {
       } catch (problem) {
         if (this.#run !== run) return;
         const pause = this.#pollBackoff.next(problem.retryAfterMs ?? 1_000);
-        this.#onLink(false, this.#pollBackoff.tries);
+        this.#tell(false);
         await this.pause(pause);
       }
     }
@@ -104,7 +125,7 @@ export class QueueLink {
     while (this.#run === run) {
       await sleep(PING_MS);
       if (this.#run !== run || this.#socket?.readyState !== 1) continue;
-      if (Date.now() - this.#heardAt > SILENCE_MS) this.#socket.close();
+      if (Date.now() - this.#heardAt > SILENCE_MS) this.#drop();
       else this.#socket.send('{"type":"ping"}');
     }
   }

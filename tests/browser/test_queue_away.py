@@ -1,0 +1,144 @@
+"""A queue page that was away: asleep, without a network, or with one that swallows sockets."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, WebSocketRoute, expect
+
+from tests.browser.test_queue_page import BACK_TIMEOUT_MS, CALL_TIMEOUT_MS, Line, leave, queue
+
+pytestmark = pytest.mark.browser
+
+HOUR_MS = 3_600_000
+WATCH_THE_LINK = """() => {
+  const link = document.querySelector("#link");
+  window.said = [];
+  new MutationObserver(() => window.said.push(link.textContent))
+    .observe(link, { childList: true, characterData: true, subtree: true });
+}"""
+
+
+class DeadLine:
+    """Sockets that stay open and carry nothing any more, as after a sleep. New ones work."""
+
+    def __init__(self) -> None:
+        self._dead: set[WebSocketRoute] = set()
+        self._sockets: list[WebSocketRoute] = []
+
+    def socket(self, socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        self._sockets.append(socket)
+        server.on_message(lambda text: socket not in self._dead and socket.send(text))
+        socket.on_message(lambda text: socket not in self._dead and server.send(text))
+
+    def dies(self) -> None:
+        self._dead.update(self._sockets)
+
+
+def test_after_an_hour_of_sleep_the_page_has_the_rank_of_now_at_once(fan, arena):
+    ahead, page, line = fan(), fan(), DeadLine()
+    queue(ahead, arena)
+    page.route_web_socket("**/queue/socket", line.socket)
+    page.clock.install()
+    shown = queue(page, arena)
+    page.evaluate("window.loadedOnce = true")
+    line.dies()
+    leave(ahead)
+    expect(page.locator("#rank")).to_have_text(shown)
+    page.clock.set_system_time(page.evaluate("Date.now()") + HOUR_MS)  # no timer ran meanwhile
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("#rank")).not_to_have_text(shown, timeout=CALL_TIMEOUT_MS)
+    assert page.evaluate("window.loadedOnce")
+    leave(page)
+
+
+def test_a_frozen_page_goes_on_where_the_queue_is_when_it_thaws(fan, arena):
+    ahead, page = fan(), fan()
+    queue(ahead, arena)
+    shown = queue(page, arena)
+    state = page.context.new_cdp_session(page)
+    state.send("Page.setWebLifecycleState", {"state": "frozen"})
+    leave(ahead)
+    state.send("Page.setWebLifecycleState", {"state": "active"})
+    expect(page.locator("#rank")).not_to_have_text(shown, timeout=CALL_TIMEOUT_MS)
+    leave(page)
+
+
+def test_without_a_network_the_page_says_so_steadily_and_goes_on_with_the_next(fan, arena):
+    page = fan()
+    shown = queue(page, arena)
+    page.context.set_offline(True)
+    expect(page.locator("#link")).to_have_text("Reconnecting. Your place is kept.")
+    page.evaluate(WATCH_THE_LINK)
+    expect(page.locator("#link")).to_contain_text("Still no connection", timeout=BACK_TIMEOUT_MS)
+    assert "" not in page.evaluate("window.said"), "one way that is tried hid the other"
+    page.context.set_offline(False)
+    expect(page.locator("#link")).to_be_empty(timeout=BACK_TIMEOUT_MS)
+    expect(page.locator("#rank")).to_have_text(shown)
+    leave(page)
+
+
+def test_a_socket_that_nobody_answers_is_given_up_for_asking(fan, arena):
+    ahead, page = fan(), fan()
+    queue(ahead, arena)
+    page.add_init_script(
+        "window.WebSocket = class { readyState = 0; close() { this.onclose?.({ code: 1006 }); } };"
+    )
+    shown = queue(page, arena)
+    leave(ahead)
+    expect(page.locator("#rank")).not_to_have_text(shown, timeout=CALL_TIMEOUT_MS)
+    leave(page)
+
+
+def test_no_place_is_called_kept_where_a_turn_runs_out(fan, server, arena):
+    page, line = fan(), Line()
+    page.route_web_socket("**/queue/socket", line.socket)
+    page.route("**/events/*/queue", line.request)
+    queue(page, arena)
+    server.change(arena, paused=False)
+    expect(page.get_by_role("heading", name="Your turn")).to_be_visible(timeout=CALL_TIMEOUT_MS)
+    line.cut()
+    expect(page.locator("#link")).to_have_text("Reconnecting.", timeout=BACK_TIMEOUT_MS)
+    line.down = False
+    expect(page.locator("#link")).to_be_empty(timeout=BACK_TIMEOUT_MS)
+    leave(page)
+
+
+def test_nobody_has_left_before_the_server_knows(fan, arena):
+    page, line = fan(), Line()
+    page.route_web_socket("**/queue/socket", line.socket)
+    page.route(re.compile(r"/events/\w+/queue"), line.request)
+    queue(page, arena)
+    line.cut()
+    page.get_by_text("Leave the queue").click()
+    page.get_by_role("button", name="Yes, leave").click()
+    expect(page.locator("#link")).to_contain_text("Your place is kept", timeout=BACK_TIMEOUT_MS)
+    gone = page.get_by_role("heading", name="You left the queue")
+    expect(gone).to_be_hidden()
+    line.down = False
+    expect(gone).to_be_visible(timeout=BACK_TIMEOUT_MS)
+
+
+def test_an_entry_page_hears_words_and_goes_into_the_lobby_when_that_opens(fan, server):
+    event_id, room = "ev_stadium", "/admin/events/ev_stadium/admission"
+    before = server.admin("GET", room)
+    soon = {"lobbyOpensAt": before["opensAt"] - 1_000}
+    server.change(event_id, **soon)
+    try:
+        page = _early(fan(), event_id)
+        server.change(event_id, message="The lobby opens now.")
+        expect(page.locator("#message")).to_contain_text("The lobby opens now.", timeout=3_000)
+        server.change(event_id, lobbyOpensAt=0)
+        lobby = page.get_by_role("heading", name="You are in the lobby")
+        expect(lobby).to_be_visible(timeout=CALL_TIMEOUT_MS)
+        leave(page)
+    finally:
+        server.change(event_id, message="", lobbyOpensAt=before["lobbyOpensAt"])
+
+
+def _early(page: Page, event_id: str) -> Page:
+    page.goto(f"/e/{event_id}/queue")
+    expect(page.get_by_role("heading", name="The sale has not opened yet")).to_be_visible()
+    return page
