@@ -11,9 +11,9 @@ import numpy as np
 from redis.asyncio import Redis
 
 from bench.stores import EPOCH, EVENT, Figure, on_valkey, spent
+from core.batch import Batcher
 from core.ids import new_id
 from waiting_room import keys as room_keys
-from waiting_room.batch import Batcher
 from waiting_room.local import LocalEvent
 from waiting_room.model import Counts, Join, RoomSettings, Standing
 from waiting_room.ranks import RankIndex, bitmap_of

@@ -1,9 +1,10 @@
 """A node's copy of one event's seats, and the frames that its viewers get.
 
 The copy follows the change log only while somebody looks: every TICK_S while seats change,
-slower when they do not, and at once at the end of the next hold. A tick's worth of changes
-becomes one frame, the last state of each seat, encoded once for all. A reader that asks for the
-snapshot makes the copy catch up first, at most once a tick for all readers together.
+slower when they do not, and at once at the end of the next hold (`rounds.py` does it for all
+events together). A tick's worth of changes becomes one frame, the last state of each seat, encoded
+once for all. A reader that asks for the snapshot makes the copy catch up first, at most once a
+tick for all readers together.
 
 After a repair the epoch is another and its versions do not compare. Positions of the channel
 are our own and rise through repairs: viewers that were up to date get the difference of the old
@@ -13,9 +14,7 @@ copy and the new one as one more frame, and see no jump.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gzip
-import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -24,7 +23,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from core.errors import Stale, StoreUnavailable
+from core.errors import Stale
 from core.generations import Epoch, Generations
 from core.live import sse
 from core.live.channel import Channel
@@ -32,8 +31,6 @@ from core.live.connection import Connection
 from seatmap.delta import Cursor, coalesce, difference, resume, shown
 from seatmap.model import AVAILABLE, CLAIMED, HELD, OFF_SALE, SHOWN, SOLD, Counts
 from seatmap.store import At, SeatStore, Snapshot
-
-log = logging.getLogger(__name__)
 
 TICK_S = 0.05
 QUIET_S = 0.2
@@ -60,8 +57,16 @@ class SnapshotBytes:
 class Follower:
     """One event on one node. `viewer` while a stream is open; `fresh` for a single look."""
 
-    def __init__(self, event_id: str, store: SeatStore, generations: Generations) -> None:
-        self.event_id = event_id
+    def __init__(
+        self,
+        event_id: str,
+        store: SeatStore,
+        generations: Generations,
+        *,
+        on_nudge: Callable[[], None],
+    ) -> None:
+        """`on_nudge` is called when the copy has become due at once."""
+        self.event_id, self._on_nudge = event_id, on_nudge
         self.channel = Channel(RING, snapshot=self._snapshot_frame, merge=self._merged)
         self._store, self._generations = store, generations
         self._cursor: Cursor | None = None
@@ -69,10 +74,9 @@ class Follower:
         self._marks: deque[tuple[Cursor, int]] = deque(maxlen=RING + 1)
         self._snapshot: SnapshotBytes | None = None
         self._busy = asyncio.Lock()
-        self._nudged = asyncio.Event()
-        self._synced_at = self._changed_at = float("-inf")
+        self._asked_at = self._synced_at = self._changed_at = float("-inf")
         self._next_end_at = float("inf")
-        self.viewed_at = float("-inf")
+        self.viewed_at = self.due_at = float("-inf")  # due: for another `sync`, monotonic s
 
     def floor_in(self, epoch: Epoch) -> int:
         """The version that this node has seen: a server that knows less has lost something."""
@@ -92,9 +96,9 @@ class Follower:
         return await call(await self._generations.epoch(self.event_id))
 
     def nudge(self) -> None:
-        """This node has just changed something: do not wait for the tick to pass."""
-        self._changed_at = time.monotonic()
-        self._nudged.set()
+        """This node has just changed something: show it with the next round."""
+        self.due_at = self._changed_at = time.monotonic()
+        self._on_nudge()
 
     async def fresh(self) -> SnapshotBytes:
         """The snapshot, no older than a tick. Raises Stale, StoreUnavailable."""
@@ -144,38 +148,29 @@ class Follower:
     def wanted(self) -> bool:
         return self.channel.members > 0 or time.monotonic() - self.viewed_at < LINGER_S
 
-    async def follow(self) -> None:
-        """Run while viewers are there."""
-        while self.wanted:
-            try:
-                await self.sync()
-                pause_s = self._pause_s()
-            except Stale:
-                pause_s = RETRY_S
-            except StoreUnavailable as exc:
-                log.warning("can't follow", extra={"event_id": self.event_id, "why": str(exc)})
-                pause_s = RETRY_S
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause_s):
-                    await self._nudged.wait()
-            self._nudged.clear()
-
     async def sync(self) -> None:
         """Apply what the log has. Raises Stale, StoreUnavailable."""
         async with self._busy:
             await self._sync()
 
+    def put_off(self) -> None:
+        """The last `sync` failed: the store did not answer, or is being repaired."""
+        self.due_at = time.monotonic() + RETRY_S
+
     async def _catch_up(self, at: Cursor | None = None) -> None:
-        asked_at = time.monotonic()
+        came_at = time.monotonic()
         async with self._busy:
             behind = at is not None and self._cursor is not None and _is_behind(self._cursor, at)
             # Whoever waited here while another reader's sync ran has its result.
-            if behind or self._cursor is None or self._synced_at < asked_at - TICK_S:
+            old = self._asked_at < came_at if behind else self._synced_at < came_at - TICK_S
+            if self._cursor is None or old:
                 await self._sync()
 
     async def _sync(self) -> None:
+        self._asked_at = time.monotonic()
         await self.in_epoch(self._read)
         self._synced_at = time.monotonic()
+        self.due_at = self._synced_at + self._pause_s()
 
     async def _read(self, epoch: Epoch) -> None:
         known = self._cursor

@@ -15,11 +15,13 @@ from core.db import Db, load_queries
 from core.errors import NotFound
 from core.generations import Epoch, Generations
 from core.ids import HoldId, Subject
+from core.pipeline import ScriptPipeline
 from core.tasks import end
 from seatmap.errors import NoHold
 from seatmap.follower import Follower
 from seatmap.keys import epoch_key
 from seatmap.model import AVAILABLE, CLAIMED, OFF_SALE, SOLD, Alternative, Counts, Fate, Hold
+from seatmap.rounds import Rounds
 from seatmap.store import MAX_FATES, At, SeatStore
 
 MAX_KEPT_PLANS = 8  # gzip, about 0.5 MB for the largest
@@ -46,10 +48,11 @@ class SeatMap:
     def __init__(self, redis: Redis, db: Db) -> None:
         self._db = db
         self._sql = load_queries("seatmap")
-        self._store = SeatStore(redis)
+        self._pipeline = ScriptPipeline(redis)
+        self._store, self._together = SeatStore(redis), SeatStore(self._pipeline)
         self._generations = Generations(redis, db, "sm", epoch_key, self.repair)
         self._followers: dict[str, Follower] = {}
-        self._following: dict[str, asyncio.Task[None]] = {}
+        self._rounds = Rounds()
         self._plans: OrderedDict[str, PlanDocument] = OrderedDict()
         self._watch: asyncio.Task[None] | None = None
 
@@ -62,10 +65,11 @@ class SeatMap:
 
     async def stop(self) -> None:
         """Stopping twice is fine."""
-        tasks = [*self._following.values(), *([self._watch] if self._watch else [])]
-        self._following.clear()
-        self._watch = None
-        await end(*tasks)
+        await self._rounds.stop()
+        await self._pipeline.stop()
+        if self._watch is not None:
+            await end(self._watch)
+            self._watch = None
 
     async def hold(
         self,
@@ -187,16 +191,14 @@ class SeatMap:
         """This node's copy. Raises NotFound."""
         if event_id not in self._followers:
             await self._plan_row(event_id)  # so that made-up ids leave nothing behind
-            made = Follower(event_id, self._store, self._generations)
+            store, generations, wake = self._together, self._generations, self._rounds.wake
+            made = Follower(event_id, store, generations, on_nudge=wake)
             self._followers.setdefault(event_id, made)
         return self._followers[event_id]
 
     def follow(self, follower: Follower) -> None:
         """Keep a copy up to date as long as it has viewers."""
-        event_id = follower.event_id
-        running = self._following.get(event_id)
-        if running is None or running.done():
-            self._following[event_id] = asyncio.create_task(follower.follow())
+        self._rounds.follow(follower)
 
     async def repair(self, event_id: str, epoch: Epoch) -> None:
         """Lay PostgreSQL's truth over what Redis has left; surviving locks stay.

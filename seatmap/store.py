@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from redis.asyncio import Redis
 
 from core.errors import NotAdmitted
 from core.generations import Epoch
 from core.ids import HoldId, Subject
-from core.lua import BoundScript, LuaScript
+from core.lua import BoundScript, LuaScript, RunsScripts
 from seatmap.errors import HoldEnded, NoHold, SeatsTaken, TooManyTickets
 from seatmap.keys import every_key, key
 from seatmap.model import Alternative, Fate, Hold
@@ -65,7 +64,7 @@ class Changes:
 class SeatStore:
     """Raises Stale and StoreUnavailable everywhere, besides what a function names."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: RunsScripts) -> None:
         self._scripts = {name: LuaScript("seatmap", name).bind(redis) for name in SCRIPTS}
 
     async def hold(

@@ -4,7 +4,7 @@ One loop a node, one round a quarter of a second, for the events that concern th
 with fans here, those somebody asked for here, and those whose queue it looks after. A round polls
 the log once (not once a fan) and applies it to the copy; then it ticks if it is this node's turn,
 tells those fans whose state changed, and reports who is here: at most five commands, however many
-wait. Rounds of all events run at once and share round trips (`pipeline.py`): one to look, one to
+wait. Rounds of all events run at once and share round trips (core.pipeline): one to look, one to
 act, and one more to announce calls. Events that do not concern this node are let go and cost
 nothing; one command a second asks for those that have a queue.
 

@@ -17,13 +17,14 @@ from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 
+from core.batch import EventBatchers
 from core.db import Db
 from core.errors import NotAdmitted, Stale, StoreUnavailable
 from core.generations import Epoch, Generations
 from core.ids import new_id
+from core.pipeline import ScriptPipeline
 from core.redis import now_ms as redis_now_ms
 from core.signing import Keys
-from waiting_room.batch import EventBatchers
 from waiting_room.copies import Copies
 from waiting_room.draw.service import Draws
 from waiting_room.errors import (
@@ -42,7 +43,6 @@ from waiting_room.keys import epoch_key
 from waiting_room.model import CLOSED, Call, Entry, Join, RoomSettings, Slip, Standing
 from waiting_room.nodes import Nodes
 from waiting_room.passes import Passes
-from waiting_room.pipeline import ScriptPipeline
 from waiting_room.policy import BOOKED_GRACE_MS, RESTORE_MS
 from waiting_room.recent_waits import RecentWaits
 from waiting_room.refusals import Refusals

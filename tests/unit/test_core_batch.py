@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
+from core import batch
+from core.batch import Batcher
 from core.errors import StoreUnavailable, TooMany
-from waiting_room import batch
-from waiting_room.batch import Batcher
 
 
 class Store:

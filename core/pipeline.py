@@ -1,4 +1,5 @@
-"""Scripts called at one moment share a round trip: the rounds of all events of a node do.
+"""Scripts called at one moment share a round trip: the rounds of all events of a node do, of the
+waiting room and of the seat map.
 
 Each event's round reads as if it were alone. Rounds begin together and get their answers
 together, so what they ask next goes out together again.
@@ -15,7 +16,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
-from waiting_room.batch import Batcher
+from core.batch import Batcher
 
 SCRIPTS_AT_ONCE = 500  # of a round, some 0.1 ms of Redis' time each
 
