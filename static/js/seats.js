@@ -20,7 +20,7 @@ const CLOSE_PX = 14; // a tapped section comes at least so near, seat to seat
 const categories = $$(".legend button").map((button) => ({ id: button.dataset.category, name: button.dataset.name, price: Number(button.dataset.price) }));
 const canvas = $(".stage canvas"), tip = $(".tip");
 let live = { up: false, heardAt: 0 };
-let endsAt = null, shownWords = "[]";
+let endsAt = null, gone = false, shownWords = "[]";
 
 await admitted();
 const plan = await insist(() => call("GET", `/events/${eventId}/plan`, { timeoutMs: 60_000 })).then((document) => new Plan(document, categories));
@@ -46,21 +46,27 @@ async function begin() {
 async function admitted() {
   try {
     let queue = await call("GET", `/events/${eventId}/queue`);
-    if (queue.state === "none" && queue.revokedReason) return location.replace(`/e/${eventId}/queue`); // it says why
+    if (queue.state === "none" && queue.revokedReason) return toQueue(); // it says why
     if (queue.state === "none") queue = await call("POST", `/events/${eventId}/queue`, { body: {} });
     learn(queue.now);
-    if (queue.state !== "admitted") return location.replace(`/e/${eventId}/queue`);
+    if (queue.state !== "admitted") return toQueue();
     if (endsAt === null) setInterval(admitted, RENEW_MS); // the pass; all else comes down the stream
     endsAt = queue.endsAt;
     if (!live.up) tell(queue);
   } catch (problem) {
-    if (problem.code === "not_open") return location.replace(`/e/${eventId}/queue`);
+    if (problem.code === "not_open") return toQueue();
     if (endsAt !== null) return undefined; // the page goes on; the next time will tell
     say($("#live"), t("The server can't be reached. Trying again."));
     await sleep(problem.retryAfterMs ?? 2_000);
     return admitted();
   }
   return undefined;
+}
+
+// Once: the stream and the queue's state may both say so, and a second call would break off the first.
+function toQueue() {
+  if (!gone) location.replace(`/e/${eventId}/queue`);
+  gone = true;
 }
 
 async function insist(work) {
@@ -179,7 +185,7 @@ async function refused(problem) {
 // What the stream says of the sale; the queue's state says it in the same words until there is one.
 // Not that the queue stands still: who is here is past it.
 function tell({ stopped, pauseReason, allGone, message, revokedReason }) {
-  if (revokedReason) return location.replace(`/e/${eventId}/queue`); // it says why
+  if (revokedReason) return toQueue(); // it says why
   const standstill = t("The organiser has stopped the sale for now."), why = said(pauseReason);
   const words = [
     stopped && [standstill, why === standstill ? t("No seats can be taken or paid for until it goes on.") : why],
