@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from http.cookiejar import CookieJar
 from pathlib import Path
@@ -25,6 +26,8 @@ CONSOLE_EVENT = "ev_stadium"  # only tests of the console go there
 LIVE_MS = 20_000
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
+HOURS_MS = 3 * 3_600_000
+STADIUM = "ev_stadium"
 
 
 class RunningServer:
@@ -138,6 +141,15 @@ def arena(server):
     server.change(event_id, **calm | {"paused": False})
 
 
+@pytest.fixture(scope="session")
+def lobby_server(tmp_path_factory):
+    """For lobbies alone: once an event's list is fixed, it has no lobby any more."""
+    running = RunningServer(tmp_path_factory.mktemp("lobby"))
+    running.change(STADIUM, opensAt=int(time.time() * 1000) + HOURS_MS)  # after all tests
+    yield running
+    running.stop()
+
+
 @pytest.fixture
 def desk(chromium, server, console_cookies):
     """Opens the console of its event; the page has no script error when the test is done."""
@@ -159,3 +171,11 @@ def desk(chromium, server, console_cookies):
     for context in contexts:
         context.close()
     assert errors == []
+
+
+@pytest.fixture
+def early(lobby_server):
+    """The server of a stadium whose lobby opens when the test says so."""
+    opens_at = lobby_server.admin("GET", f"/admin/events/{STADIUM}/admission")["opensAt"]
+    lobby_server.change(STADIUM, lobbyOpensAt=opens_at - 1_000, message="")
+    return lobby_server

@@ -14,6 +14,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import STADIUM
+
 pytestmark = pytest.mark.browser
 
 CALL_TIMEOUT_MS = 30_000
@@ -116,6 +118,31 @@ def test_axe_finds_nothing_in_the_lobby_and_on_the_page_of_the_draw(fan, server,
 
 
 @pytest.mark.parametrize("looks", LOOKS, ids=lambda looks: "-".join(map(str, looks)))
+def test_axe_finds_nothing_before_the_opening(fan, early, looks):
+    page = fan()
+    look(page, *looks)
+    page.goto(f"{early.url}/e/{STADIUM}/queue")
+    expect(page.locator('[data-state="early"]')).to_be_visible()
+    check(page, "early")
+    early.change(STADIUM, lobbyOpensAt=0)
+    expect(page.locator('[data-state="lobby"]')).to_be_visible(timeout=CALL_TIMEOUT_MS)
+    check(page, "lobby")
+
+
+@pytest.mark.parametrize("looks", LOOKS, ids=lambda looks: "-".join(map(str, looks)))
+def test_axe_finds_nothing_when_the_place_is_taken_back(fan, server, arena, looks):
+    page = fan()
+    look(page, *looks)
+    page.goto(f"/e/{arena}/queue")
+    expect(page.locator("#rank")).to_have_text(re.compile(r"\d"))
+    (cookie,) = (c for c in page.context.cookies() if c["name"] == "onsale_visitor")
+    body = {"subject": cookie["value"].partition(".")[0], "reason": "Bought by a machine."}
+    server.admin("POST", f"/admin/events/{arena}/revoke", body)
+    expect(page.locator("#problem-text")).to_be_visible()
+    check(page, "revoked")
+
+
+@pytest.mark.parametrize("looks", LOOKS, ids=lambda looks: "-".join(map(str, looks)))
 def test_axe_finds_nothing_from_the_map_to_the_tickets(fan, server, looks):
     page, event_id = fan(), "ev_theatre"
     server.change(event_id, mode="off")
@@ -123,6 +150,10 @@ def test_axe_finds_nothing_from_the_map_to_the_tickets(fan, server, looks):
     page.goto(f"/e/{event_id}/seats")
     expect(page.locator(".live-line .dot.live")).to_be_visible()
     check(page, "map")
+    server.change(event_id, stopped=True, message="Doors at eight.")
+    expect(page.locator(".notices")).to_contain_text("Doors at eight.")
+    check(page, "map of a sale that is stopped")
+    server.change(event_id, stopped=False, message="")
     page.locator("#as-list").click()
     page.locator(".sections button").first.click()
     page.locator(".list .seat:enabled").first.click()

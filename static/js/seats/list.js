@@ -34,7 +34,8 @@ export class SeatList {
     const held = document.activeElement?.dataset?.key, top = this.#root.scrollTop;
     this.#draw();
     this.#root.scrollTop = top;
-    if (held) $(`[data-key="${held}"]`, this.#root)?.focus({ preventScroll: true });
+    const again = held && $(`[data-key="${held}"]`, this.#root); // taken meanwhile: it can't have the focus
+    if (again) (again.disabled ? $("h2", this.#root) : again).focus({ preventScroll: true });
   }
 
   #draw() {
