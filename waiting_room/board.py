@@ -16,7 +16,7 @@ from waiting_room.line import Line, off
 from waiting_room.model import Standing
 from waiting_room.ranks import Places
 
-NOWHERE = Standing("none")
+UNASKED = Standing("none")  # of a fan who has just come: nobody has asked yet where they stand
 PLACE, MARK, TOLD_AT = range(3)
 FIRST_ROWS = 16
 
@@ -28,7 +28,7 @@ class LocalFan:
     subject: str
     row: int
     sockets: set[Socket] = field(default_factory=set)
-    standing: Standing = NOWHERE
+    standing: Standing = UNASKED
 
     @property
     def place(self) -> int:

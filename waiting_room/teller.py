@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from core.live import websocket
-from waiting_room.board import LocalFan
+from waiting_room.board import UNASKED, LocalFan
 from waiting_room.draw.store import MAX_SUBJECTS
 from waiting_room.local import LocalEvent
 from waiting_room.model import Standing
@@ -43,7 +43,9 @@ class Teller:
         await self._tell_all(event_id, event, view, due)
 
     def tell(self, event_id: str, event: LocalEvent, view: EventView, fan: LocalFan) -> None:
-        """From memory: no store is asked."""
+        """From memory: no store is asked. Who has just come is told with the answer to that."""
+        if fan.standing is UNASKED:
+            return
         body = self._room.described_from(view, event_id, fan.subject, fan.standing)
         event.board.told(fan, body.get("mark", 0), view.now_ms)
         frame = websocket.text(orjson.dumps(body))

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from core.errors import AppError, StoreUnavailable
+from tests.live_clients import Pulled
 from tests.rooms import Tab
 from tests.waiting import until
 from waiting_room.errors import NotCalled, NotOpen
@@ -39,6 +40,23 @@ async def test_a_call_reaches_the_fan_although_every_poll_of_the_log_was_somebod
     await room.hub.view(event_id)  # a GET of another fan
     await room.hub._round(event_id, event)
     await tab.told(state="called")
+
+
+async def test_a_fan_who_has_just_come_is_told_nothing_before_it_is_known_where_they_stand(
+    build_room, make_sale, live
+):
+    """A round that tells everybody comes between the fan's coming and the answer of the store."""
+    event_id = await make_sale(mode="on", max_active=0)
+    room = build_room()
+    await room.join(event_id, "vs_fan")
+    event, coming = room.hub._events[event_id], Pulled.socket(live)
+    await room.hub._round(event_id, event)
+    event.board.add("vs_fan").sockets.add(coming.connection)
+    event.phase = ()  # as when the sale opens
+    await room.hub._round(event_id, event)
+    await live.flush()
+    await room.hub.push(event_id, "vs_fan", await room.standing(event_id, "vs_fan"))
+    assert b'"state":"waiting"' in await coming.next()
 
 
 async def test_socket_and_poll_say_the_same(nodes, make_known_sale, live):
