@@ -18,6 +18,8 @@ from app.main import Addresses, Node
 from app.payments.gateway import SandboxGateway
 from config.settings import load
 
+PATIENCE_S = 30
+
 POINTS = {
     "pinned": (BookingStore, "claim", "before"),
     "claimed": (BookingStore, "claim", "after"),
@@ -50,9 +52,10 @@ async def main(point, event_id, database_url, redis_url, gateway_socket):
     await node.services.seat_map.start()
     transport = httpx.ASGITransport(app=node.app)
     async with httpx.AsyncClient(transport=transport, base_url="http://onsale.test") as fan:
-        await fan.post(f"/events/{event_id}/queue", json={})
+        await insist(fan, f"/events/{event_id}/queue", json={})
         arm(point)
-        await fan.post(
+        await insist(
+            fan,
             f"/bookings/{event_id}",
             headers={"idempotency-key": "k"},
             json={
@@ -61,6 +64,15 @@ async def main(point, event_id, database_url, redis_url, gateway_socket):
                 "paymentDetails": {"token": "tok_approve"},
             },
         )
+
+
+async def insist(fan, path, **what):
+    """As a page does: while another node repairs the event's state, the answer is 503."""
+    async with asyncio.timeout(PATIENCE_S):
+        reply = await fan.post(path, **what)
+        while reply.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+            await asyncio.sleep(0.05)
+            reply = await fan.post(path, **what)
 
 
 asyncio.run(main(*sys.argv[1:]))

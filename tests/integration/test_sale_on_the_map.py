@@ -78,7 +78,7 @@ async def viewer(served):
 async def test_a_stop_a_pause_and_words_to_all_come_down_the_stream_as_they_are_said(
     viewer, operator, make_sale
 ):
-    event_id = await make_sale(mode="auto")
+    event_id = await make_sale(mode="auto", per_minute=60_000)
     boss, page = operator(event_id), await viewer(event_id)
     assert await page.hears("sale") == QUIET
     await boss.change(message="Doors open at seven.")
@@ -116,7 +116,7 @@ async def test_a_map_without_a_seat_left_says_so_and_one_that_gets_some_back_too
 async def test_a_revocation_reaches_that_fans_streams_alone_and_ends_them(
     viewer, operator, make_sale
 ):
-    event_id = await make_sale(mode="auto")
+    event_id = await make_sale(mode="auto", per_minute=60_000)
     boss, one, other = operator(event_id), await viewer(event_id), await viewer(event_id)
     await one.hears("sale")
     await other.hears("sale")
@@ -131,7 +131,7 @@ async def test_a_revocation_reaches_that_fans_streams_alone_and_ends_them(
 async def test_a_revocation_between_the_gate_and_the_first_look_is_not_missed(
     viewer, node, operator, make_sale
 ):
-    event_id = await make_sale(mode="auto")
+    event_id = await make_sale(mode="auto", per_minute=60_000)
     boss, sale = operator(event_id), node.services.sale
     await sale.stop()
     page = await viewer(event_id)
