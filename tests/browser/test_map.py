@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import redis
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
@@ -96,22 +95,3 @@ def test_a_tab_that_comes_later_hears_what_was_said_before(shop, server):
     )
     go(second, shop.event_id)
     expect(second.locator(".notices")).to_contain_text("Doors open at seven.")
-
-
-def test_a_map_that_was_live_when_redis_lost_its_data_goes_on_without_reading_it_anew(shop, server):
-    buyer, watcher = shop(), shop()
-    seats = ".list .row button.seat"
-    for page in (buyer, watcher):
-        page.get_by_role("button", name="List").click()
-        page.locator(".sections button", has_text="left").first.click()
-    name = buyer.locator(f"{seats}:enabled").first.get_attribute("aria-label")
-    buyer.get_by_role("button", name=name, exact=True).click()
-    expect(watcher.get_by_role("button", name=f"{name}, taken", exact=True)).to_be_visible()
-    read: list[str] = []
-    watcher.on("request", lambda asked: asked.url.endswith("/seats") and read.append(asked.url))
-    with redis.Redis(unix_socket_path=str(server.data_dir / "run" / "valkey.sock")) as store:
-        store.flushall()
-    freed = watcher.get_by_role("button", name=name, exact=True)
-    expect(freed).to_be_enabled(timeout=CALL_TIMEOUT_MS)
-    expect(watcher.locator("#live")).to_have_text("Live")
-    assert read == []
