@@ -10,8 +10,8 @@ import argparse
 from datetime import UTC, datetime
 
 from core.db import Db
-from waiting_room.keyring import PassKeyStore
-from waiting_room.pass_keys import PassKey
+from waiting_room.passes.keyring import PassKeyStore
+from waiting_room.passes.policy import PassKey
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -52,12 +52,12 @@ from seatmap.service import SeatMap
 from seatmap.web import SeatMapWeb
 from waiting_room.draw.web import DrawWeb
 from waiting_room.gate import Gate
-from waiting_room.keyring import KeyRing
 from waiting_room.limits import JoinLimits
+from waiting_room.node.stock import Stock
+from waiting_room.passes.keyring import KeyRing
 from waiting_room.service import WaitingRoom
 from waiting_room.shops.service import Shops
 from waiting_room.shops.web import ShopsWeb
-from waiting_room.stock import Stock
 from waiting_room.web import QueueWeb
 
 

@@ -17,9 +17,9 @@ from prometheus_client.registry import Collector
 
 from core.live.hub import Hub
 from core.refusals import Refusals
+from waiting_room.numbers.waits import percentile
 from waiting_room.policy import BINDINGS
 from waiting_room.service import WaitingRoom
-from waiting_room.waits import percentile
 
 ROOM_GAUGES = (
     *("lobby", "waiting", "present", "away", "called", "active", "maxActive", "perMinute"),

@@ -34,10 +34,10 @@ from core.refusals import Refusals
 from seatmap.service import SeatMap
 from seatmap.web import SeatMapWeb
 from waiting_room.draw.web import DrawWeb
-from waiting_room.keyring import KeyRing
+from waiting_room.node.stock import Stock
+from waiting_room.passes.keyring import KeyRing
 from waiting_room.service import WaitingRoom
 from waiting_room.shops.web import ShopsWeb
-from waiting_room.stock import Stock
 from waiting_room.web import QueueWeb
 
 Refused = Callable[[str, str], None]  # event id, code

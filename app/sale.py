@@ -26,8 +26,8 @@ from core.live.connection import Connection
 from core.live.websocket import COME_BACK
 from core.tasks import end
 from seatmap.service import SeatMap
+from waiting_room.node.stock import Seen, looked
 from waiting_room.service import WaitingRoom
-from waiting_room.stock import Seen, looked
 from waiting_room.views import EventView
 
 log = logging.getLogger(__name__)

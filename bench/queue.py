@@ -14,9 +14,9 @@ from bench.stores import EPOCH, EVENT, Figure, on_valkey, spent
 from core.batch import Batcher
 from core.ids import new_id
 from waiting_room import keys as room_keys
-from waiting_room.local import LocalEvent
 from waiting_room.model import Counts, Join, RoomSettings, Standing
-from waiting_room.ranks import RankIndex, bitmap_of
+from waiting_room.node.local import LocalEvent
+from waiting_room.ranks.index import RankIndex, bitmap_of
 from waiting_room.service import JOINS_AT_ONCE
 from waiting_room.store import QueueStore
 from waiting_room.views import EventView

@@ -31,7 +31,7 @@ from core.live.hub import Hub
 from core.migrate import migrate
 from core.redis import connect
 from core.signing import Keys
-from waiting_room.hub import WANTED_S
+from waiting_room.node.hub import WANTED_S
 from waiting_room.service import WaitingRoom
 
 FEW, MANY = 10, 5_000  # idle events

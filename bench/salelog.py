@@ -18,7 +18,7 @@ from core.migrate import migrate
 from waiting_room.history.lines import export
 from waiting_room.history.presence import CHANGED, WHOLE
 from waiting_room.history.store import History
-from waiting_room.ranks import RankIndex
+from waiting_room.ranks.index import RankIndex
 
 EVENT = "ev_bench"
 BEGIN_MS = 1_700_000_000_000

@@ -2,7 +2,7 @@
 
 from waiting_room.history.lines import export, read
 from waiting_room.history.model import Recording, Sale
-from waiting_room.ranks import RankIndex
+from waiting_room.ranks.index import RankIndex
 
 
 async def exported(recording: Recording) -> bytes:

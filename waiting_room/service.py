@@ -3,7 +3,7 @@
     join → wait (rank, live) → called → accept → shop (pass) → end
 
 Redis decides, in scripts. PostgreSQL keeps what must outlive Redis: calls are inserted before
-they are announced, ends when they change. Every node runs the same tasks (`hub.py`); there is no
+they are announced, ends when they change. Every node runs the same tasks (`node/`): there is no
 leader.
 """
 
@@ -25,7 +25,6 @@ from core.ids import new_id
 from core.pipeline import ScriptPipeline
 from core.redis import now_ms as redis_now_ms
 from core.signing import Keys
-from waiting_room.copies import Copies
 from waiting_room.draw.service import Draws
 from waiting_room.errors import (
     NotCalled,
@@ -37,15 +36,16 @@ from waiting_room.errors import (
     SlipUsed,
 )
 from waiting_room.history.store import History
-from waiting_room.hub import Hub
 from waiting_room.interventions import Interventions
 from waiting_room.keys import epoch_key
 from waiting_room.model import CLOSED, Call, Entry, Join, RoomSettings, Slip, Standing
-from waiting_room.nodes import Nodes
-from waiting_room.passes import Passes
+from waiting_room.node.copies import Copies
+from waiting_room.node.hub import Hub
+from waiting_room.node.nodes import Nodes
+from waiting_room.numbers.recent_waits import RecentWaits
+from waiting_room.numbers.refusals import Refusals
+from waiting_room.passes.signed import Passes
 from waiting_room.policy import BOOKED_GRACE_MS, RESTORE_MS
-from waiting_room.recent_waits import RecentWaits
-from waiting_room.refusals import Refusals
 from waiting_room.rooms import Record, Rooms
 from waiting_room.store import QueueStore
 from waiting_room.views import EventView, queue_state
@@ -290,7 +290,7 @@ class WaitingRoom:
         """PostgreSQL first, with what `record` writes, then the copy that the scripts read.
 
         Raises NotFound, Changed, or StoreUnavailable when PostgreSQL has not taken it. Once it
-        has, the change is made: a copy that fails now is made up for by every node (`copies.py`).
+        has, the change is made: a copy that fails now is made up for by every node (`node.copies`).
         """
         room = await self.rooms.change(event_id, expected_version, changes, record)
         try:

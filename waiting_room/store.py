@@ -28,7 +28,7 @@ from waiting_room.model import (
     Standing,
 )
 from waiting_room.policy import KEPT_BEHIND
-from waiting_room.ranks import bitmap_of
+from waiting_room.ranks.index import bitmap_of
 
 SCRIPTS = (
     *("join", "tick", "announce", "accept", "leave", "see", "age", "end", "where"),

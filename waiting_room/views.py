@@ -10,11 +10,11 @@ import numpy as np
 from waiting_room.forecast.curve import Rules
 from waiting_room.forecast.outlook import Forecaster, Outlook, Standstill
 from waiting_room.forecast.recent import Reading
-from waiting_room.line import Line
 from waiting_room.model import Counts, RoomSettings, Standing
-from waiting_room.passes import Passes
+from waiting_room.passes.signed import Passes
 from waiting_room.policy import REPLACEMENTS_PER_FRESH, Binding, binding
-from waiting_room.ranks import Places, RankIndex
+from waiting_room.ranks.index import Places, RankIndex
+from waiting_room.ranks.line import Line
 
 POLL_MS = 3_000
 LOBBY_POLL_MS = 10_000

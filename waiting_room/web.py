@@ -33,7 +33,7 @@ from waiting_room.cloudflare import cf_waiting_room
 from waiting_room.draw.receipts import MAX_RECEIPT_CHARACTERS, keep_receipt
 from waiting_room.gate import pass_cookie
 from waiting_room.limits import JoinLimits
-from waiting_room.passes import MAX_SLIP_CHARACTERS
+from waiting_room.passes.signed import MAX_SLIP_CHARACTERS
 from waiting_room.service import WaitingRoom
 
 KEYS_CACHE_CONTROL = "public, max-age=300"  # half of PUBLISH_AHEAD_MS

@@ -26,9 +26,9 @@ from core.signing import Keys
 from waiting_room.history.lines import export
 from waiting_room.interventions import Fan, Noted
 from waiting_room.model import RoomSettings, Standing
+from waiting_room.numbers.waits import percentile
 from waiting_room.rooms import Note, Record
 from waiting_room.service import WaitingRoom
-from waiting_room.waits import percentile
 
 SeatCounts = Callable[[str], Awaitable[Mapping[str, object]]]
 GiveBack = Callable[[str, Subject], Awaitable[None]]  # event id, fan

@@ -176,7 +176,7 @@ function waiting(state) {
 
 const best = () => Number(remembered("sessionStorage", BEST)) || 0;
 
-// The sum of docs/protocol.md; waiting_room/line.py does it for each fan.
+// The sum of docs/protocol.md; waiting_room/ranks/line.py does it for each fan.
 function rankOf({ mark, line }) {
   const ms = Math.min(Math.max(0, now() - line.at), LINE_HOLDS_MS);
   return Math.max(1, mark - line.passed - Math.floor(ms * line.perMinute / 60_000));

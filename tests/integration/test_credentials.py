@@ -13,7 +13,7 @@ from core.edge import HTTP_STATUS
 from core.signing import Keys
 from tests.waiting import until
 from waiting_room.keys import key
-from waiting_room.passes import Passes
+from waiting_room.passes.signed import Passes
 
 PROTOCOL = (Path(__file__).parents[2] / "docs/protocol.md").read_text()
 ROW = r"^\| (visitor id|slip|pass|exchange code) \| (.+) \|$"

@@ -7,9 +7,9 @@ from core.errors import StoreUnavailable
 from tests.operators import BEARER, join
 from tests.rooms import Tab
 from tests.waiting import until
-from waiting_room.copies import Copies
 from waiting_room.errors import SaleStopped
 from waiting_room.keys import key
+from waiting_room.node.copies import Copies
 
 # -- settings --------------------------------------------------------------------------------------
 

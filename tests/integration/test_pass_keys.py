@@ -9,7 +9,7 @@ from joserfc.jwk import KeySet
 
 from app import keys as keys_command
 from tests.waiting import until
-from waiting_room.keyring import PassKeyStore
+from waiting_room.passes.keyring import PassKeyStore
 
 
 def client_of(node):

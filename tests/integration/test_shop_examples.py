@@ -19,8 +19,8 @@ from starlette.responses import PlainTextResponse
 from core.signing import Keys
 from tests.shops import code_for, sale_for
 from tests.waiting import until
-from waiting_room.keyring import PassKeyStore
-from waiting_room.passes import Passes
+from waiting_room.passes.keyring import PassKeyStore
+from waiting_room.passes.signed import Passes
 
 ROOT = Path(__file__).parents[2]
 HERE = "https://shop.example/"

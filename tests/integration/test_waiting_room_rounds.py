@@ -10,7 +10,7 @@ from core.pipeline import ScriptPipeline
 from tests.live_clients import Pulled
 from waiting_room import keys
 from waiting_room.model import Join
-from waiting_room.nodes import BUSY_MS, LEASE_MS, Nodes, watchers
+from waiting_room.node.nodes import BUSY_MS, LEASE_MS, Nodes, watchers
 from waiting_room.store import QueueStore
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from core.errors import StoreUnavailable
 from tests.waiting import until
-from waiting_room.stock import STEADY_S, Seen, Stock, looked
+from waiting_room.node.stock import STEADY_S, Seen, Stock, looked
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waiting_room.board import Board
-from waiting_room.line import Line, off
 from waiting_room.model import Standing
-from waiting_room.ranks import RankIndex
+from waiting_room.ranks.board import Board
+from waiting_room.ranks.index import RankIndex
+from waiting_room.ranks.line import Line, off
 
 NOW_MS = 10_000_000
 FAN = st.fixed_dictionaries(

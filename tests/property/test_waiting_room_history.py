@@ -18,14 +18,15 @@ from hypothesis import strategies as st
 from core.generations import Epoch
 from core.redis import connect
 from tests import sales
-from waiting_room import local, store
+from waiting_room import store
 from waiting_room.history import presence
 from waiting_room.history.lines import BadLog, gone, joins, read
 from waiting_room.history.model import Sale, Tick, Turn
 from waiting_room.history.replay import replay
 from waiting_room.keys import PAGES, epoch_key, key
-from waiting_room.local import LocalEvent
 from waiting_room.model import Join, RoomSettings
+from waiting_room.node import local
+from waiting_room.node.local import LocalEvent
 from waiting_room.store import QueueStore
 
 START_MS = 1_000_000_000_000

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from waiting_room.forecast.outlook import Forecaster
-from waiting_room.line import LINE_EVERY_MS, LINE_HOLDS_MS, Line, Speed
-from waiting_room.local import LocalEvent
 from waiting_room.model import Counts, RoomSettings, Standing
-from waiting_room.ranks import bitmap_of
+from waiting_room.node.local import LocalEvent
+from waiting_room.ranks.index import bitmap_of
+from waiting_room.ranks.line import LINE_EVERY_MS, LINE_HOLDS_MS, Line, Speed
 from waiting_room.views import EventView, look_ahead, reading
 
 START_MS, ROUND_MS = 10_000_000, 250

@@ -29,7 +29,7 @@ from tests.waiting_room_model import (
 from waiting_room.keys import NAMES, epoch_key, key
 from waiting_room.model import Join, RoomSettings
 from waiting_room.policy import RESTORE_MS, Limits
-from waiting_room.ranks import places_of
+from waiting_room.ranks.index import places_of
 from waiting_room.store import QueueStore
 
 SOAK = 1_000  # examples of the profile `make soak` uses are more than that

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from waiting_room.nodes import preferred
+from waiting_room.node.nodes import preferred
 
 EVENTS = [f"ev_{n}" for n in range(2_000)]
 NODES = [f"nd_{n}" for n in range(5)]

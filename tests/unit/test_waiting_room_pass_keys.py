@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from core.signing import Keys
 from waiting_room.errors import PassInvalid
-from waiting_room.pass_keys import (
+from waiting_room.passes.policy import (
     CLOCKS_APART_MS,
     DAY_MS,
     MAX_PASS_MS,
@@ -18,7 +18,7 @@ from waiting_room.pass_keys import (
     signing,
     verifying,
 )
-from waiting_room.passes import Passes
+from waiting_room.passes.signed import Passes
 
 KEYS = Keys("s" * 32)
 EVENT, FAN, CALL = "ev_gig", "vs_fan", "ad_1"

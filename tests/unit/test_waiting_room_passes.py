@@ -19,7 +19,7 @@ from waiting_room.errors import (
     SlipOtherFan,
 )
 from waiting_room.model import Slip
-from waiting_room.passes import MAX_PASS_CHARACTERS, MAX_SLIP_CHARACTERS, Passes
+from waiting_room.passes.signed import MAX_PASS_CHARACTERS, MAX_SLIP_CHARACTERS, Passes
 
 EVENT, FAN, CALL = "ev_gig", "vs_fan", "ad_1"
 NOW_MS = 1_900_000_000_000

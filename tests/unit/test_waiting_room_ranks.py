@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waiting_room.ranks import RankIndex, bitmap_of
+from waiting_room.ranks.index import RankIndex, bitmap_of
 
 PLACES = st.integers(1, 300)  # ends of words are within
 FAR = st.one_of(PLACES, st.integers(10_000, 10**6))

@@ -4,9 +4,9 @@ import pytest
 
 from core.signing import Keys
 from waiting_room.forecast.outlook import Forecaster
-from waiting_room.line import EXACT_EVERY_MS, Line, off
 from waiting_room.model import Admission, Counts, RoomSettings, Slip, Standing
-from waiting_room.passes import Passes
+from waiting_room.passes.signed import Passes
+from waiting_room.ranks.line import EXACT_EVERY_MS, Line, off
 from waiting_room.views import EventView, look_ahead, queue_state, reading, word_to_all
 
 NOW_MS = 1_900_000_000_000

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waiting_room.waits import MAX_MARKS, JoinTimes, percentile, waits_ms
+from waiting_room.numbers.waits import MAX_MARKS, JoinTimes, percentile, waits_ms
 
 
 def noted(*marks):

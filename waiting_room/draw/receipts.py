@@ -19,7 +19,7 @@ from core.ids import is_id
 from core.signing import Keys
 from waiting_room.errors import BadReceipt
 from waiting_room.model import Entry
-from waiting_room.passes import ALGORITHMS, ISSUER
+from waiting_room.passes.signed import ALGORITHMS, ISSUER
 
 TYPE = "draw-receipt+jwt"
 MAX_RECEIPT_CHARACTERS = 768

@@ -33,7 +33,7 @@ import orjson
 
 from waiting_room.history.model import FROM_QUEUE, Recording, Sale, Tick, Turn
 from waiting_room.history.presence import Presence, in_parts
-from waiting_room.ranks import RankIndex
+from waiting_room.ranks.index import RankIndex
 
 CHAIN_CHARS = 32
 LINES_AT_ONCE = 500  # some ms; then others have their turn in the process

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterable
 from dataclasses import dataclass
 
 from waiting_room.history.presence import Presence
-from waiting_room.ranks import RankIndex
+from waiting_room.ranks.index import RankIndex
 
 FROM_QUEUE = ("fresh", "replacement")  # kinds of turns that the pace and the line gave
 NUMBERS = (

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from waiting_room.ranks import RankIndex, places_of, runs_of
+from waiting_room.ranks.index import RankIndex, places_of, runs_of
 
 MOST_CHANGES = 20_000  # places between two ticks; beyond that the whole is recorded
 QUICK = 1  # the level of compression: 125 kB take 3 ms

@@ -22,7 +22,7 @@ from itertools import zip_longest
 from waiting_room.history.model import FROM_QUEUE, Sale, Tick, Turn
 from waiting_room.history.presence import Presence
 from waiting_room.policy import Limits, Pace, earned, plan_calls
-from waiting_room.ranks import places_of
+from waiting_room.ranks.index import places_of
 
 MOST_DIFFERENCES = 20
 NOBODY = 0  # in place of a place

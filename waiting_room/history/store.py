@@ -10,7 +10,7 @@ from typing import Any
 from core.db import Connection, Db, load_queries
 from core.errors import NotFound
 from waiting_room.history.model import Note, Recording, Tick, Turn
-from waiting_room.ranks import RankIndex
+from waiting_room.ranks.index import RankIndex
 
 ROWS_AT_ONCE = 500
 SORTED_WITHIN_S = 120.0  # a million turns by time

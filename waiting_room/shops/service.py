@@ -21,7 +21,7 @@ from core.errors import BadRequest, NotAdmitted, NotFound
 from core.ids import is_id, new_id
 from core.redis import now_ms as redis_now_ms
 from waiting_room.errors import PassExpired, PassOtherEvent
-from waiting_room.passes import Claims
+from waiting_room.passes.signed import Claims
 from waiting_room.service import WaitingRoom
 from waiting_room.shops.errors import (
     AtShop,

@@ -16,8 +16,8 @@ import time
 from core.db import Db, load_queries
 from core.errors import StoreUnavailable
 from core.tasks import end
-from waiting_room.pass_keys import PUBLISH_AHEAD_MS, PassKey, rotation_due
-from waiting_room.passes import Passes
+from waiting_room.passes.policy import PUBLISH_AHEAD_MS, PassKey, rotation_due
+from waiting_room.passes.signed import Passes
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ ROUND_S = 2.0
 class PassKeyStore:
     def __init__(self, db: Db) -> None:
         self._db = db
-        self._sql = load_queries("waiting_room", "keyring_queries.sql")
+        self._sql = load_queries("waiting_room.passes")
 
     async def all(self) -> tuple[PassKey, ...]:
         rows = await self._db.fetch(self._sql["pass_keys"])

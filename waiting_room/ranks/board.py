@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from core.live.connection import Socket
-from waiting_room.line import Line, off
 from waiting_room.model import Standing
-from waiting_room.ranks import Places
+from waiting_room.ranks.index import Places
+from waiting_room.ranks.line import Line, off
 
 UNASKED = Standing("none")  # of a fan who has just come: nobody has asked yet where they stand
 PLACE, MARK, TOLD_AT = range(3)

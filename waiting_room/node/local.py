@@ -18,15 +18,15 @@ import numpy as np
 
 from core.live.channel import Channel
 from core.live.connection import Connection
-from waiting_room.board import Board, LocalFan
 from waiting_room.forecast.outlook import Forecaster
 from waiting_room.history.model import Note
 from waiting_room.history.presence import Recorder, undone
-from waiting_room.line import REDRAW_SHARE, Line, Speed, off
-from waiting_room.ranks import places_of
+from waiting_room.numbers.waits import JoinTimes
+from waiting_room.ranks.board import Board, LocalFan
+from waiting_room.ranks.index import places_of
+from waiting_room.ranks.line import REDRAW_SHARE, Line, Speed, off
 from waiting_room.store import Changes
 from waiting_room.views import EventView, binds, look_ahead
-from waiting_room.waits import JoinTimes
 
 STUCK_MS = 1_000  # a call that is not announced by then: PostgreSQL does not take it
 LOBBY_TOLD_EVERY_MS = 5_000  # at most: how many fans are in the lobby

@@ -26,7 +26,7 @@ from waiting_room.errors import (
     SlipOtherFan,
 )
 from waiting_room.model import Slip
-from waiting_room.pass_keys import FIRST, MAX_PASS_MS, PassKey, signing, verifying
+from waiting_room.passes.policy import FIRST, MAX_PASS_MS, PassKey, signing, verifying
 
 ISSUER, TYPE = "onsale", "JWT"
 ALGORITHMS = ["Ed25519"]  # RFC 9864 names what RFC 8037 called EdDSA
@@ -47,7 +47,7 @@ class Claims:
 
 
 class Passes:
-    """Signs and verifies with the pass keys it was last given; see `pass_keys.py`."""
+    """Signs and verifies with the pass keys it was last given; see `policy.py`."""
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys

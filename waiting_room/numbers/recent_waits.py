@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from core.errors import AppError
 from core.tasks import Repeated
-from waiting_room.waits import waits_ms
+from waiting_room.numbers.waits import waits_ms
 
 if TYPE_CHECKING:
     from waiting_room.service import WaitingRoom

@@ -1,7 +1,8 @@
 """What fans who are connected here are told, and when: to all at once where it is the same for all.
 
-A change of terms, and how the ranks go on falling (`line.py`), is one frame for everybody, encoded
-once. A fan is told alone where they stand: a call, an end, a place, a rank that others moved.
+A change of terms, and how the ranks go on falling (`ranks/line.py`), is one frame for everybody,
+encoded once. A fan is told alone where they stand: a call, an end, a place, a rank that others
+moved.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from typing import TYPE_CHECKING
 import orjson
 
 from core.live import websocket
-from waiting_room.board import UNASKED, LocalFan
 from waiting_room.draw.store import MAX_SUBJECTS
-from waiting_room.local import LocalEvent
 from waiting_room.model import Standing
+from waiting_room.node.local import LocalEvent
+from waiting_room.ranks.board import UNASKED, LocalFan
 from waiting_room.views import EventView, word_to_all
 
 if TYPE_CHECKING:

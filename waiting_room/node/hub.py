@@ -26,13 +26,13 @@ from core.ids import new_id
 from core.live.connection import Connection, Socket
 from core.tasks import end
 from waiting_room import views
-from waiting_room.local import LocalEvent
 from waiting_room.model import Slip, Standing
-from waiting_room.nodes import Nodes
+from waiting_room.node.local import LocalEvent
+from waiting_room.node.nodes import Nodes
+from waiting_room.node.teller import Teller
+from waiting_room.numbers.waits import JoinTimes
 from waiting_room.policy import CALLS_PER_TICK
-from waiting_room.teller import Teller
 from waiting_room.views import EventView
-from waiting_room.waits import JoinTimes
 
 if TYPE_CHECKING:
     from waiting_room.service import WaitingRoom
