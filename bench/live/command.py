@@ -19,6 +19,7 @@ from pathlib import Path
 from bench.benchmark import Benchmark
 from bench.live import machine, measure, tables
 from bench.live.load import TooSlow
+from bench.live.loopback import NotSteered, receiving_on
 from bench.live.measure import Delivery, Plan, Site
 from bench.live.servers import HUB, SSE_STARLETTE, Floor, Nchan, Rate, Server, Way
 
@@ -82,6 +83,11 @@ def _parsed(options: Sequence[str]) -> argparse.Namespace:
         dest="look_us",
         help="clients sleep until a message wakes them, which takes the server's time",
     )
+    parser.add_argument(
+        "--apart",
+        action="store_true",
+        help="clients' core receives, as if it were another machine; as root (loopback.py)",
+    )
     return parser.parse_args(options)
 
 
@@ -106,7 +112,10 @@ def _prepared(measurement: Measurement, options: Sequence[str]) -> None:
         os.sched_setaffinity(0, machine.OTHER_CORES)
         try:
             chosen = [server for server in servers if _wanted(server, args.only)]
-            measurement(args, chosen, Site(programs["clients"], args.look_us, folder))
+            with receiving_on(machine.OTHER_CORES) if args.apart else contextlib.nullcontext():
+                measurement(args, chosen, Site(programs["clients"], args.look_us, folder))
+        except NotSteered as exc:
+            print(f"Without these figures: the core that receives can't be chosen here ({exc}).")
         finally:
             os.sched_setaffinity(0, ours)
 
