@@ -68,8 +68,9 @@ class Interventions:
         call = await self._may_call(event_id, subject, place)
         call_id = call.admission.call_id
         facts = {"subject": subject, "place": place, "callId": call_id}
-        await room.rooms.ask_to_skip(event_id, call, noted(CALLED_OUT_OF_LINE, facts))
         epoch, floor = await room.at(event_id)
+        note = noted(CALLED_OUT_OF_LINE, facts)
+        await room.guarded(event_id, room.rooms.ask_to_skip(event_id, epoch.generation, call, note))
         calls = room.store.skip(event_id, epoch, floor, subject, call_id=call_id)
         outcome, number = await room.guarded(event_id, calls)
         if outcome == "skipped":

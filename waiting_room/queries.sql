@@ -42,23 +42,35 @@ where event_id = $1
 returning place_ceiling;
 
 -- name: calls_insert
--- One row a call, one statement a tick; a repeat changes nothing.
--- $1 event_id, $2 subjects, $3 call ids, $4 places, $5 kinds, $6 called at, Unix ms.
-insert into call (event_id, subject, call_id, place, kind, called_at)
-select $1, subject, call_id, place, kind, to_timestamp(called_at / 1000.0)
-from unnest($2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[])
-    as row (subject, call_id, place, kind, called_at)
-on conflict do nothing;
+-- One row a call, one statement a tick; a repeat changes nothing. False, and no row, once a repair
+-- has raised the generation. A repair that is about to waits for the lock, and then reads the rows.
+-- $1 event_id, $2 generation, $3 subjects, $4 call ids, $5 places, $6 kinds, $7 called at, Unix ms.
+with still as (
+    select from generation where event_id = $1 and part = 'wr' and generation = $2 for share
+), kept as (
+    insert into call (event_id, subject, call_id, place, kind, called_at)
+    select $1, subject, call_id, place, kind, to_timestamp(called_at / 1000.0)
+    from unnest($3::text[], $4::text[], $5::bigint[], $6::text[], $7::bigint[])
+        as row (subject, call_id, place, kind, called_at)
+    where exists (select from still)
+    on conflict do nothing
+)
+select exists (select from still);
 
--- name: let_in_insert
--- Who needs no call: one row each, one statement for all of a moment; a repeat changes nothing.
--- $1 event_id, $2 subjects, $3 call ids, $4 let in at, Unix ms, $5 ends, Unix ms.
+-- name: admissions_keep
+-- Live admissions, each with its end, one statement for all of a moment. A repeat changes nothing,
+-- and no end comes sooner by it. Who was let straight in, or accepted while PostgreSQL was away, has
+-- no row, or no end there, until then.
+-- $1 event_id, $2 subjects, $3 call ids, $4 places, $5 kinds, $6 called at, Unix ms, $7 ends, Unix ms.
 insert into call (event_id, subject, call_id, place, kind, called_at, accepted_at, ends_at)
-select $1, subject, call_id, 0, 'direct', to_timestamp(let_in_at / 1000.0), now(),
+select $1, subject, call_id, place, kind, to_timestamp(called_at / 1000.0), now(),
        to_timestamp(ends_at / 1000.0)
-from unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[])
-    as row (subject, call_id, let_in_at, ends_at)
-on conflict do nothing;
+from unnest($2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[])
+    as row (subject, call_id, place, kind, called_at, ends_at)
+on conflict (event_id, call_id) do update
+    set accepted_at = coalesce(call.accepted_at, excluded.accepted_at),
+        ends_at = greatest(call.ends_at, excluded.ends_at)
+    where call.end_reason is null;
 
 -- name: call_accepted
 -- Also moves the end of an admission. $1 event_id, $2 call_id, $3 end, Unix ms.

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from core.db import Connection, Db, load_queries
-from core.errors import NotFound
+from core.errors import NotFound, Stale
 from waiting_room.errors import Changed
 from waiting_room.model import Admission, Call, Habits, RoomSettings
 
@@ -83,26 +83,28 @@ class Rooms:
             await self._db.fetchval(self._sql["ceiling_raise"], event_id, too_low, PLACE_BLOCK)
         )
 
-    async def insert_calls(self, event_id: str, calls: Sequence[Call]) -> None:
-        """Before they are announced. Safe to repeat."""
+    async def insert_calls(self, event_id: str, generation: int, calls: Sequence[Call]) -> None:
+        """Before they are announced, of the generation they were made in. Safe to repeat.
+
+        Raises Stale, and inserts nothing, when a repair has begun since: it has read the rows, or
+        will, and nobody was told of these calls.
+        """
         async with self._db.connection() as connection:
-            await self._insert_calls(connection, event_id, calls)
+            await self._insert_calls(connection, event_id, generation, calls)
 
-    async def insert_let_in(self, event_id: str, let_in: Sequence[tuple[Call, int]]) -> None:
-        """Accepted from the start, each with its end in ms. Safe to repeat."""
-        await self._db.execute(
-            self._sql["let_in_insert"],
-            event_id,
-            [call.subject for call, _ in let_in],
-            [call.admission.call_id for call, _ in let_in],
-            [call.admission.called_at_ms for call, _ in let_in],
-            [ends_ms for _, ends_ms in let_in],
-        )
+    async def keep_admissions(self, event_id: str, live: Sequence[tuple[Call, int]]) -> None:
+        """Live admissions, each with its end in ms. Safe to repeat."""
+        calls = [call for call, _ in live]
+        columns, ends = _columns(calls), [ends_ms for _, ends_ms in live]
+        await self._db.execute(self._sql["admissions_keep"], event_id, *columns, ends)
 
-    async def ask_to_skip(self, event_id: str, call: Call, note: Note) -> None:
-        """The call out of line, and what `note` writes, before Redis is asked for it."""
+    async def ask_to_skip(self, event_id: str, generation: int, call: Call, note: Note) -> None:
+        """The call out of line, and what `note` writes, before Redis is asked for it.
+
+        Raises Stale as `insert_calls` does.
+        """
         async with self._db.transaction() as connection:
-            await self._insert_calls(connection, event_id, [call])
+            await self._insert_calls(connection, event_id, generation, [call])
             await note(connection)
 
     async def skip_refused(self, event_id: str, call: Call, note: Note) -> None:
@@ -127,18 +129,11 @@ class Rooms:
         return row["subject"] if row else None
 
     async def _insert_calls(
-        self, connection: Connection, event_id: str, calls: Sequence[Call]
+        self, connection: Connection, event_id: str, generation: int, calls: Sequence[Call]
     ) -> None:
-        held = [call.admission for call in calls]
-        await connection.execute(
-            self._sql["calls_insert"],
-            event_id,
-            [call.subject for call in calls],
-            [a.call_id for a in held],
-            [a.place for a in held],
-            [a.kind for a in held],
-            [a.called_at_ms for a in held],
-        )
+        insert = self._sql["calls_insert"]
+        if not await connection.fetchval(insert, event_id, generation, *_columns(calls)):
+            raise Stale(f"calls of generation {generation}")
 
     async def accepted(self, event_id: str, call_id: str, ends_ms: int) -> None:
         await self._db.execute(self._sql["call_accepted"], event_id, call_id, ends_ms)
@@ -203,6 +198,18 @@ class Rooms:
     async def calls(self, event_id: str, after: int) -> list[dict[str, Any]]:
         rows = await self._db.fetch(self._sql["calls_after"], event_id, after, CALLS_PAGE)
         return [dict(row) for row in rows]
+
+
+def _columns(calls: Sequence[Call]) -> tuple[list[Any], ...]:
+    """Subjects, call ids, places, kinds, moments of the calls in ms."""
+    held = [call.admission for call in calls]
+    return (
+        [call.subject for call in calls],
+        [a.call_id for a in held],
+        [a.place for a in held],
+        [a.kind for a in held],
+        [a.called_at_ms for a in held],
+    )
 
 
 def _room(event_id: str, row: Any) -> tuple[RoomSettings, int]:

@@ -293,7 +293,8 @@ async def test_a_call_out_of_line_that_was_refused_costs_no_place_in_a_repair(
     mine = await nodes[0].join(event_id, "vs_fan")
     room = nodes[0].rooms
     call = Call("vs_fan", Admission("ad_refused", mine["place"], 1_900_000_000_000, "skip"))
-    await room.ask_to_skip(event_id, call, no_note)
+    epoch, _ = await nodes[0].at(event_id)
+    await room.ask_to_skip(event_id, epoch.generation, call, no_note)
     await room.skip_refused(event_id, call, no_note)
     await redis.flushall()
     back = await until(

@@ -274,7 +274,9 @@ class Hub:
         if not calls:
             return
         try:
-            await room.rooms.insert_calls(event_id, calls)
+            await room.rooms.insert_calls(event_id, epoch.generation, calls)
+        except Stale:
+            raise
         except StoreUnavailable as exc:
             log.warning("calling stands still", extra={"event_id": event_id, "why": str(exc)})
             return
