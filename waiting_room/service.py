@@ -125,9 +125,10 @@ class WaitingRoom:
         await self.generations.epoch(event_id)  # nothing is kept for events that are not there
         join = Join(subject, new_id("ad"), slip, entry)
         standing = await self._joins(event_id, join)
-        if standing.kind == "admitted" and standing.new:
-            assert standing.admission is not None
-            await self._let_in(event_id, (Call(subject, standing.admission), standing.number))
+        held = standing.admission
+        if standing.kind == "admitted" and held is not None and held.kind == "direct":
+            # Not only when it is new: PostgreSQL may have refused the row, and the fan tries again.
+            await self._let_in(event_id, (Call(subject, held), standing.number))
         self.hub.sees(event_id, standing)
         return standing
 
@@ -352,8 +353,8 @@ class WaitingRoom:
     async def _keep_let_in(
         self, event_id: str, let_in: Sequence[tuple[Call, int]]
     ) -> Sequence[None]:
-        """Those whom the join script let straight in at this moment, with the ends they have."""
-        await self.rooms.insert_let_in(event_id, let_in)
+        """Those whom the join script let straight in, now or before, with the ends they have."""
+        await self.rooms.keep_admissions(event_id, let_in)
         return [None] * len(let_in)
 
     async def _repair(self, event_id: str, epoch: Epoch) -> None:
