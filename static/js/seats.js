@@ -95,6 +95,7 @@ function controls() {
   $$(".legend button").forEach((button, at) => { button.onclick = () => filter(at); });
   canvas.addEventListener("pointermove", hover);
   canvas.addEventListener("pointerleave", () => point(-1));
+  for (const button of $$(".bar button, .tools button")) button.disabled = false; // a press before was lost
 }
 
 function filter(at) {
