@@ -1,15 +1,21 @@
-"""Real Chromium against a real `onsale serve`: both are this folder's own, and end with it."""
+"""Real Chromium against a real `onsale serve`: both are this folder's own, and end with it.
 
+Tests of a worker share one server, and no event: each sells one that nobody has touched, so that
+neither order nor speed matter, nor how the test before ended. What meets a whole server (a restart,
+a Redis that loses its data) has one of its own.
+"""
+
+import itertools
 import json
 import re
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from http.cookiejar import CookieJar
 from pathlib import Path
 
+import psycopg
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
@@ -22,12 +28,22 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-CONSOLE_EVENT = "ev_stadium"  # only tests of the console go there
 LIVE_MS = 20_000
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
-HOURS_MS = 3 * 3_600_000
-STADIUM = "ev_stadium"
+HOURS_S = 3 * 3_600
+ARENA, STADIUM, THEATRE = "ev_arena", "ev_stadium", "ev_theatre"
+# One of the demo's rows with some columns changed. What an event has besides follows it. The
+# newest begins first, so that it leads the first page.
+ANOTHER = {
+    "event": """jsonb_build_object(
+        'starts_at', (select min(starts_at) - interval '1 minute' from event))""",
+    "event_performer": "'{}'",
+    "price_category": "'{}'",
+    "ticket": "'{}'",
+    "room": """jsonb_build_object('opens_at', now() + make_interval(secs => %(opens_in_s)s))
+        || %(room)s""",
+}
 
 
 class RunningServer:
@@ -35,6 +51,7 @@ class RunningServer:
 
     def __init__(self, data_dir: Path, port: int = 0, workers: int = 1) -> None:
         self.data_dir = data_dir
+        self._numbers = itertools.count(1)
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "app.cli", "serve", "--no-crowd"),
@@ -78,10 +95,30 @@ class RunningServer:
         opener.open(link, timeout=10).close()
         return [{"name": c.name, "value": c.value, "url": self.url} for c in jar]
 
+    def room(self, event_id: str) -> dict:
+        """The room's settings."""
+        return self.admin("GET", f"/admin/events/{event_id}/admission")
+
     def change(self, event_id: str, **changes: object) -> dict:
         """The room's settings, changed whatever they were."""
-        path = f"/admin/events/{event_id}/admission"
-        return self.admin("PATCH", path, changes, self.admin("GET", path)["version"])
+        version = self.room(event_id)["version"]
+        return self.admin("PATCH", f"/admin/events/{event_id}/admission", changes, version)
+
+    def another(self, like: str, *, opens_in_s: int = -60, **room: object) -> str:
+        """The id of a new event like that of the demo. `room`: columns of its room that differ."""
+        event_id = f"{like}_{next(self._numbers)}"
+        said = {"like": like, "event_id": event_id, "opens_in_s": opens_in_s}
+        said["room"] = psycopg.types.json.Jsonb(room)
+        address = {"host": str(self.data_dir / "run"), "user": "onsale", "dbname": "onsale"}
+        with psycopg.connect(**address) as database:
+            for table, changed in ANOTHER.items():
+                database.execute(
+                    f"insert into {table} select (jsonb_populate_record(e,"
+                    f" jsonb_build_object('event_id', %(event_id)s::text) || {changed})).*"
+                    f" from {table} e where event_id = %(like)s",
+                    said,
+                )
+        return event_id
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         if self.process.poll() is None:
@@ -133,26 +170,34 @@ def fan(chromium, server):
 
 @pytest.fixture
 def arena(server):
-    """The arena's event id; its queue stands still for the test, with nobody in it yet."""
-    event_id = "ev_arena"
-    calm = {"mode": "on", "paused": True, "pauseReason": "Doors open soon", "message": ""}
-    server.change(event_id, **calm)
-    yield event_id
-    server.change(event_id, **calm | {"paused": False})
-
-
-@pytest.fixture(scope="session")
-def lobby_server(tmp_path_factory):
-    """For lobbies alone: once an event's list is fixed, it has no lobby any more."""
-    running = RunningServer(tmp_path_factory.mktemp("lobby"))
-    running.change(STADIUM, opensAt=int(time.time() * 1000) + HOURS_MS)  # after all tests
-    yield running
-    running.stop()
+    """An arena's event id; its queue stands still, with nobody in it yet."""
+    return server.another(ARENA, paused=True, pause_reason="Doors open soon")
 
 
 @pytest.fixture
-def desk(chromium, server, console_cookies):
-    """Opens the console of its event; the page has no script error when the test is done."""
+def theatre(server):
+    """A theatre's event id; everybody goes straight to its seats."""
+    return server.another(THEATRE)
+
+
+@pytest.fixture
+def stadium(server):
+    """The event id of a stadium that is on sale, with a queue."""
+    return server.another(STADIUM)
+
+
+@pytest.fixture
+def early(server):
+    """The event id of a stadium whose lobby opens when the test says so."""
+    event_id = server.another(STADIUM, opens_in_s=HOURS_S)
+    opens_at = server.room(event_id)["opensAt"]
+    server.change(event_id, lobbyOpensAt=opens_at - 1_000)
+    return event_id
+
+
+@pytest.fixture
+def desk(chromium, server, stadium, console_cookies):
+    """Opens the console of the stadium; the page has no script error when the test is done."""
     contexts, errors = [], []
 
     def open_console(cookies=console_cookies, **options):
@@ -162,7 +207,7 @@ def desk(chromium, server, console_cookies):
         page = contexts[-1].new_page()
         page.set_default_timeout(LIVE_MS)
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(f"/console?event={CONSOLE_EVENT}")
+        page.goto(f"/console?event={stadium}")
         expect(page.locator("#binds strong")).not_to_have_text("–", timeout=LIVE_MS)
         expect(page.locator("#maxActive")).to_have_value(re.compile(r"\d"))
         return page
@@ -171,11 +216,3 @@ def desk(chromium, server, console_cookies):
     for context in contexts:
         context.close()
     assert errors == []
-
-
-@pytest.fixture
-def early(lobby_server):
-    """The server of a stadium whose lobby opens when the test says so."""
-    opens_at = lobby_server.admin("GET", f"/admin/events/{STADIUM}/admission")["opensAt"]
-    lobby_server.change(STADIUM, lobbyOpensAt=opens_at - 1_000, message="")
-    return lobby_server

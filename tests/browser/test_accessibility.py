@@ -7,14 +7,11 @@ test_queue_page.py; docs/accessibility.md lists who checks which point of WCAG 2
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
-
-from tests.browser.conftest import STADIUM
 
 pytestmark = pytest.mark.browser
 
@@ -78,7 +75,6 @@ def every_state_of_the_queue(page: Page, server, arena: str) -> Iterator[str]:
     page.locator("#again").click()
     expect(page.locator('[data-state="closed"]')).to_be_visible()
     yield "closed"
-    server.change(arena, intake="open")
 
 
 @pytest.mark.parametrize("looks", LOOKS, ids=lambda looks: "-".join(map(str, looks)))
@@ -99,32 +95,31 @@ def test_axe_finds_nothing_in_any_state_of_the_queue(fan, server, arena, looks):
 
 
 @pytest.mark.parametrize("looks", LOOKS, ids=lambda looks: "-".join(map(str, looks)))
-def test_axe_finds_nothing_in_the_lobby_and_on_the_page_of_the_draw(fan, server, looks):
-    event_id = "ev_stadium"
-    server.change(event_id, opensAt=round(time.time() + 3600) * 1000)
+def test_axe_finds_nothing_in_the_lobby_and_on_the_page_of_the_draw(fan, server, early, looks):
+    server.change(early, lobbyOpensAt=0)
     page, stranger = fan(), fan()
     for one in (page, stranger):
         look(one, *looks)
-    page.goto(f"/e/{event_id}/queue")
+    page.goto(f"/e/{early}/queue")
     expect(page.locator("#in-lobby")).to_have_text(re.compile(r"\d"))
     check(page, "lobby")
-    page.locator(f'main a[href="/e/{event_id}/draw"]').click()
+    page.locator(f'main a[href="/e/{early}/draw"]').click()
     expect(page.locator(".mine code")).to_have_text(re.compile("^en_"))
     page.locator("summary").click()
     check(page, "the draw, of a fan in it")
-    stranger.goto(f"/e/{event_id}/draw")
+    stranger.goto(f"/e/{early}/draw")
     expect(stranger.locator("#entry")).to_be_visible()
     check(stranger, "the draw, of somebody else")
 
 
 @pytest.mark.parametrize("looks", LOOKS, ids=lambda looks: "-".join(map(str, looks)))
-def test_axe_finds_nothing_before_the_opening(fan, early, looks):
+def test_axe_finds_nothing_before_the_opening(fan, server, early, looks):
     page = fan()
     look(page, *looks)
-    page.goto(f"{early.url}/e/{STADIUM}/queue")
+    page.goto(f"/e/{early}/queue")
     expect(page.locator('[data-state="early"]')).to_be_visible()
     check(page, "early")
-    early.change(STADIUM, lobbyOpensAt=0)
+    server.change(early, lobbyOpensAt=0)
     expect(page.locator('[data-state="lobby"]')).to_be_visible(timeout=CALL_TIMEOUT_MS)
     check(page, "lobby")
 
@@ -143,17 +138,16 @@ def test_axe_finds_nothing_when_the_place_is_taken_back(fan, server, arena, look
 
 
 @pytest.mark.parametrize("looks", LOOKS, ids=lambda looks: "-".join(map(str, looks)))
-def test_axe_finds_nothing_from_the_map_to_the_tickets(fan, server, looks):
-    page, event_id = fan(), "ev_theatre"
-    server.change(event_id, mode="off")
+def test_axe_finds_nothing_from_the_map_to_the_tickets(fan, server, theatre, looks):
+    page = fan()
     look(page, *looks)
-    page.goto(f"/e/{event_id}/seats")
+    page.goto(f"/e/{theatre}/seats")
     expect(page.locator(".live-line .dot.live")).to_be_visible()
     check(page, "map")
-    server.change(event_id, stopped=True, message="Doors at eight.")
+    server.change(theatre, stopped=True, message="Doors at eight.")
     expect(page.locator(".notices")).to_contain_text("Doors at eight.")
     check(page, "map of a sale that is stopped")
-    server.change(event_id, stopped=False, message="")
+    server.change(theatre, stopped=False, message="")
     page.locator("#as-list").click()
     page.locator(".sections button").first.click()
     page.locator(".list .seat:enabled").first.click()

@@ -6,21 +6,15 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.browser.conftest import CONSOLE_EVENT, LIVE_MS
+from tests.browser.conftest import LIVE_MS
 
 pytestmark = pytest.mark.browser
 
-EVENT = CONSOLE_EVENT
-ROOM = f"/admin/events/{EVENT}/admission"
 PHONE = {"width": 360, "height": 740}
 
 
-def room_of(server):
-    return server.admin("GET", ROOM)
-
-
-def place_of(fan_page):
-    state = f"fetch('/events/{EVENT}/queue').then((reply) => reply.json())"
+def place_of(fan_page, event_id):
+    state = f"fetch('/events/{event_id}/queue').then((reply) => reply.json())"
     return fan_page.evaluate(state)["place"]
 
 
@@ -28,14 +22,14 @@ def figure(page, name):
     return page.locator(f'[data-number="{name}"]')
 
 
-def test_a_change_is_previewed_made_shown_and_undone_from_the_keyboard(desk, server):
-    page, before = desk(), room_of(server)["perMinute"]
+def test_a_change_is_previewed_made_shown_and_undone_from_the_keyboard(desk, server, stadium):
+    page, before = desk(), server.room(stadium)["perMinute"]
     page.locator("#perMinute").focus()
     page.keyboard.press("Control+A")
     page.keyboard.type("77")
     preview = page.locator('[data-change="perMinute"] [data-preview]')
     expect(preview).to_contain_text("Queue empty", timeout=LIVE_MS)
-    assert room_of(server)["perMinute"] == before, "a preview changes nothing"
+    assert server.room(stadium)["perMinute"] == before, "a preview changes nothing"
     page.keyboard.press("Enter")
     expect(figure(page, "rate")).to_contain_text("/ 77", timeout=LIVE_MS)
     expect(page.locator(".audit tbody tr").first).to_contain_text(f"pace: {before:,} → 77")
@@ -43,19 +37,18 @@ def test_a_change_is_previewed_made_shown_and_undone_from_the_keyboard(desk, ser
     undo.focus()
     page.keyboard.press("Enter")
     expect(figure(page, "rate")).to_contain_text(f"/ {before:,}", timeout=LIVE_MS)
-    assert room_of(server)["perMinute"] == before
+    assert server.room(stadium)["perMinute"] == before
 
 
-def test_what_another_operator_changed_is_shown_and_never_overwritten(desk, server):
+def test_what_another_operator_changed_is_shown_and_never_overwritten(desk, server, stadium):
     page = desk()
     page.locator("#maxActive").fill("5")
-    version = room_of(server)["version"]
-    server.admin("PATCH", ROOM, {"perMinute": 66}, version)
+    server.change(stadium, perMinute=66)
     expect(page.locator("#perMinute")).to_have_value("66", timeout=LIVE_MS)
     expect(page.locator("#maxActive")).to_have_value("5")  # what was typed stays
 
 
-def test_an_emergency_stop_asks_for_the_name_of_the_event(desk, server):
+def test_an_emergency_stop_asks_for_the_name_of_the_event(desk, server, stadium):
     page = desk()
     page.get_by_role("button", name="Stop the sale").click()
     dialog = page.get_by_role("dialog")
@@ -65,38 +58,37 @@ def test_an_emergency_stop_asks_for_the_name_of_the_event(desk, server):
     page.keyboard.type("Some other tour")
     page.keyboard.press("Enter")
     expect(go_on).to_be_disabled()
-    assert not room_of(server)["stopped"]
+    assert not server.room(stadium)["stopped"]
     page.keyboard.press("Control+A")
     page.keyboard.type(page.evaluate("document.body.dataset.title"))
     page.keyboard.press("Enter")
     expect(page.locator("#binds")).to_contain_text("The sale is stopped.", timeout=LIVE_MS)
-    assert room_of(server)["stopped"]
+    assert server.room(stadium)["stopped"]
     page.get_by_role("button", name="Let the sale go on").click()
     expect(page.locator("#binds")).not_to_contain_text("stopped", timeout=LIVE_MS)
-    assert not room_of(server)["stopped"]
+    assert not server.room(stadium)["stopped"]
 
 
-def test_a_question_that_is_cancelled_does_nothing(desk, server):
-    page, before = desk(), room_of(server)
+def test_a_question_that_is_cancelled_does_nothing(desk, server, stadium):
+    page, before = desk(), server.room(stadium)
     page.get_by_role("button", name="Drain", exact=True).click()
     page.keyboard.type(page.evaluate("document.body.dataset.title"))
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
-    assert room_of(server) == before
+    assert server.room(stadium) == before
 
 
-def test_a_message_reaches_a_waiting_fans_page_and_goes_again(desk, fan, server):
-    version = room_of(server)["version"]
-    server.admin("PATCH", ROOM, {"mode": "on", "maxActive": 0, "opensAt": 1}, version)
+def test_a_message_reaches_a_waiting_fans_page_and_goes_again(desk, fan, server, stadium):
+    server.change(stadium, maxActive=0)
     waiting, page = fan(), desk()
-    waiting.goto(f"/e/{EVENT}/queue")
+    waiting.goto(f"/e/{stadium}/queue")
     expect(waiting.locator("#rank")).to_have_text(re.compile(r"\d"), timeout=LIVE_MS)
     page.locator("#message").fill("Doors open at seven.")
     page.get_by_role("button", name="Show the message").click()
     word = waiting.get_by_text("Doors open at seven.", exact=True)
     expect(word).to_be_visible(timeout=LIVE_MS)
     expect(page.locator("#binds")).to_contain_text("The cap binds.", timeout=LIVE_MS)
-    page.locator("#revokeFan").fill(str(place_of(waiting)))
+    page.locator("#revokeFan").fill(str(place_of(waiting, stadium)))
     page.locator("#revokeReason").fill("One ticket is enough.")
     page.get_by_role("button", name="Revoke").click()
     page.keyboard.type(page.evaluate("document.body.dataset.title"))
@@ -104,20 +96,21 @@ def test_a_message_reaches_a_waiting_fans_page_and_goes_again(desk, fan, server)
     expect(waiting.get_by_text("One ticket is enough.")).to_be_visible(timeout=LIVE_MS)
 
 
-def test_a_shopper_reads_of_a_stop_on_the_map_and_why_an_admission_was_revoked(desk, fan, server):
-    version = room_of(server)["version"]
-    server.admin("PATCH", ROOM, {"mode": "off", "opensAt": 1, "message": ""}, version)
+def test_a_shopper_reads_of_a_stop_on_the_map_and_why_an_admission_was_revoked(
+    desk, fan, server, stadium
+):
+    server.change(stadium, mode="off")
     shopper, page = fan(), desk()
-    shopper.goto(f"/e/{EVENT}/seats")
+    shopper.goto(f"/e/{stadium}/seats")
     expect(shopper.locator("#live")).to_have_text("Live", timeout=LIVE_MS)
-    server.admin("PATCH", ROOM, {"stopped": True, "pauseReason": "Wrong prices."}, version + 1)
+    server.change(stadium, stopped=True, pauseReason="Wrong prices.")
     notices = shopper.locator(".notices")
     expect(notices).to_contain_text("Wrong prices.", timeout=LIVE_MS)
-    server.admin("PATCH", ROOM, {"stopped": False}, version + 2)
+    server.change(stadium, stopped=False)
     expect(notices).not_to_contain_text("Wrong prices.", timeout=LIVE_MS)
     (subject,) = {
         call["subject"]
-        for call in server.admin("GET", f"/admin/events/{EVENT}/calls")
+        for call in server.admin("GET", f"/admin/events/{stadium}/calls")
         if call["kind"] == "direct" and call["endReason"] is None
     }
     page.locator("#revokeFan").fill(subject)
@@ -125,7 +118,7 @@ def test_a_shopper_reads_of_a_stop_on_the_map_and_why_an_admission_was_revoked(d
     page.get_by_role("button", name="Revoke").click()
     page.keyboard.type(page.evaluate("document.body.dataset.title"))
     page.keyboard.press("Enter")
-    shopper.wait_for_url(f"**/e/{EVENT}/queue")
+    shopper.wait_for_url(f"**/e/{stadium}/queue")
     expect(shopper.get_by_text("A robot.", exact=True)).to_be_visible(timeout=LIVE_MS)
 
 

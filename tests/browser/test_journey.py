@@ -7,26 +7,15 @@ from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
 
-EVENT = "ev_arena"
-ROOM = f"/admin/events/{EVENT}/admission"
 CALL_TIMEOUT_MS = 30_000
 
 
-@pytest.fixture
-def paused(server):
-    """The arena's queue stands still, until the function that this gives is called."""
-    _patch(server, {"paused": True, "pauseReason": "Doors open soon"})
-    yield lambda: _patch(server, {"paused": False})
-    _patch(server, {"paused": False})
-
-
-def test_a_fan_goes_from_the_first_page_to_tickets_while_another_watches(fan, paused):
+def test_a_fan_goes_from_the_first_page_to_tickets_while_another_watches(fan, server, arena):
     buyer, watcher = fan(), fan()
-    assert [_joined(page) for page in (buyer, watcher)] == [1, 2]
-    resume = paused
-    resume()
-    _accept(watcher)
-    _accept(buyer)
+    assert [_joined(page, arena) for page in (buyer, watcher)] == [1, 2]
+    server.change(arena, paused=False)
+    _accept(watcher, arena)
+    _accept(buyer, arena)
     section, seats = _open_list(buyer)
     _open_list(watcher, section)
     watcher.evaluate("window.loadedOnce = true")
@@ -44,19 +33,19 @@ def test_a_fan_goes_from_the_first_page_to_tickets_while_another_watches(fan, pa
     expect(_seat(watcher, f"{seats[0]}, taken")).to_be_disabled()
 
 
-def test_a_reload_of_the_queue_page_keeps_the_place(fan, paused):
+def test_a_reload_of_the_queue_page_keeps_the_place(fan, arena):
     first, second = fan(), fan()
-    assert _joined(first) == 1
-    assert _joined(second) == 2
+    assert _joined(first, arena) == 1
+    assert _joined(second, arena) == 2
     first.reload()
     assert _rank(first) == 1
 
 
-def test_an_order_is_not_there_for_another_browser(fan, paused):
+def test_an_order_is_not_there_for_another_browser(fan, server, arena):
     owner, stranger = fan(), fan()
-    _joined(owner)
-    paused()
-    _accept(owner)
+    _joined(owner, arena)
+    server.change(arena, paused=False)
+    _accept(owner, arena)
     _, seats = _open_list(owner)
     _seat(owner, seats[0]).click()
     _pay(owner, "owner@example.org")
@@ -65,15 +54,10 @@ def test_an_order_is_not_there_for_another_browser(fan, paused):
     expect(stranger.get_by_role("heading", level=1)).to_have_text("There is nothing here")
 
 
-def _patch(server, change: dict) -> None:
-    version = server.admin("GET", ROOM)["version"]
-    server.admin("PATCH", ROOM, change, version)
-
-
-def _joined(page: Page) -> int:
-    """Goes to the arena's queue as a fan does, by links; the rank there."""
+def _joined(page: Page, event_id: str) -> int:
+    """Goes to the queue as a fan does, by links; the rank there."""
     page.goto("/")
-    page.locator(f'a[href="/e/{EVENT}"]').first.click()
+    page.locator(f'a[href="/e/{event_id}"]').first.click()
     page.get_by_role("link", name="Join the queue").click()
     return _rank(page)
 
@@ -83,9 +67,9 @@ def _rank(page: Page) -> int:
     return int(re.sub(r"\D", "", page.locator("#rank").inner_text()))
 
 
-def _accept(page: Page) -> None:
+def _accept(page: Page, event_id: str) -> None:
     page.get_by_role("button", name="Accept and choose seats").click(timeout=CALL_TIMEOUT_MS)
-    page.wait_for_url(f"**/e/{EVENT}/seats")
+    page.wait_for_url(f"**/e/{event_id}/seats")
 
 
 def _open_list(page: Page, section: str | None = None) -> tuple[str, list[str]]:

@@ -49,11 +49,9 @@ def test_what_has_the_focus_is_never_under_the_buttons_of_a_phone(fan, arena, he
     assert len(stops) >= 2, "the bell and the way out"
 
 
-def test_seats_are_chosen_and_paid_for_by_keyboard(fan, server):
-    event_id = "ev_theatre"
-    server.change(event_id, mode="off")
+def test_seats_are_chosen_and_paid_for_by_keyboard(fan, theatre):
     page = fan(viewport={"width": 1100, "height": 740})
-    page.goto(f"/e/{event_id}/seats")
+    page.goto(f"/e/{theatre}/seats")
     expect(page.locator("#live")).to_have_text("Live")
     tab_to(page, "#as-list")
     page.keyboard.press("Enter")
@@ -73,12 +71,10 @@ def test_seats_are_chosen_and_paid_for_by_keyboard(fan, server):
     page.wait_for_url(re.compile(r"/orders/bk_"))
 
 
-def test_a_seat_that_goes_while_it_has_the_focus_hands_it_to_its_sections_heading(fan, server):
-    event_id = "ev_theatre"
-    server.change(event_id, mode="off")
+def test_a_seat_that_goes_while_it_has_the_focus_hands_it_to_its_sections_heading(fan, theatre):
     looker, faster = pages = [fan(), fan()]
     for page in pages:
-        page.goto(f"/e/{event_id}/seats")
+        page.goto(f"/e/{theatre}/seats")
         page.get_by_role("button", name="List").click()
         page.locator(".sections button", has_text="left").first.click()
     name = looker.locator(".list .row button.seat:enabled").first.get_attribute("aria-label")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import THEATRE
+
 pytestmark = pytest.mark.browser
 
 CALL_TIMEOUT_MS = 30_000
@@ -13,10 +15,8 @@ AT_ONCE_MS = 3_000
 
 @pytest.fixture
 def shop(fan, server):
-    """Opens the theatre's map as another fan at each call: everybody is let straight in."""
-    event_id = "ev_theatre"
-    calm = {"mode": "auto", "stopped": False, "pauseReason": "", "message": ""}
-    server.change(event_id, **calm)
+    """Opens a theatre's map as another fan at each call: everybody is let straight in."""
+    event_id = server.another(THEATRE, mode="auto")
 
     def enter() -> Page:
         page = fan()
@@ -24,8 +24,7 @@ def shop(fan, server):
         return page
 
     enter.event_id = event_id
-    yield enter
-    server.change(event_id, **calm | {"mode": "off"})
+    return enter
 
 
 def go(page: Page, event_id: str) -> None:
@@ -95,3 +94,10 @@ def test_a_tab_that_comes_later_hears_what_was_said_before(shop, server):
     )
     go(second, shop.event_id)
     expect(second.locator(".notices")).to_contain_text("Doors open at seven.")
+
+
+def test_what_can_do_nothing_before_the_map_is_there_cannot_be_pressed(fan, theatre):
+    page = fan(java_script_enabled=False)  # as the page is before the plan has come
+    page.goto(f"/e/{theatre}/seats")
+    for button in page.locator(".bar button, .tools button").all():
+        expect(button).to_be_disabled()

@@ -7,7 +7,6 @@ import re
 import pytest
 from playwright.sync_api import WebSocketRoute, expect
 
-from tests.browser.conftest import STADIUM
 from tests.browser.test_queue_page import BACK_TIMEOUT_MS, CALL_TIMEOUT_MS, Line, leave, queue
 
 pytestmark = pytest.mark.browser
@@ -123,13 +122,13 @@ def test_nobody_has_left_before_the_server_knows(fan, arena):
     expect(gone).to_be_visible(timeout=BACK_TIMEOUT_MS)
 
 
-def test_a_fan_before_the_lobby_hears_words_and_is_in_it_when_it_opens(fan, early):
+def test_a_fan_before_the_lobby_hears_words_and_is_in_it_when_it_opens(fan, server, early):
     page = fan()
-    page.goto(f"{early.url}/e/{STADIUM}/queue")
+    page.goto(f"/e/{early}/queue")
     expect(page.get_by_role("heading", name="The sale has not opened yet")).to_be_visible()
-    early.change(STADIUM, message="The lobby opens now.")
+    server.change(early, message="The lobby opens now.")
     expect(page.locator("#message")).to_contain_text("The lobby opens now.", timeout=3_000)
-    early.change(STADIUM, lobbyOpensAt=0)
+    server.change(early, lobbyOpensAt=0)
     lobby = page.get_by_role("heading", name="You are in the lobby")
     expect(lobby).to_be_visible(timeout=CALL_TIMEOUT_MS)
     leave(page)

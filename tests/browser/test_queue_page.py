@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
-from tests.browser.conftest import RunningServer
+from tests.browser.conftest import ARENA, RunningServer
 
 pytestmark = pytest.mark.browser
 
@@ -172,7 +172,6 @@ def test_leaving_asks_once_and_a_closed_queue_says_so(fan, server, arena):
     server.change(arena, intake="closed")
     page.get_by_role("button", name="Join the queue").click()
     expect(page.get_by_role("heading", name="The queue is closed")).to_be_visible()
-    server.change(arena, intake="open")
 
 
 def test_the_turn_blinks_in_the_title_and_its_ring_runs_out(fan, server, arena):
@@ -249,10 +248,10 @@ def test_a_lost_connection_is_a_quiet_line_and_after_three_tries_a_button(fan, a
 def test_a_restart_of_the_server_under_an_open_page_keeps_the_place(chromium, tmp_path, how):
     server = RunningServer(tmp_path)
     try:
-        server.change("ev_arena", paused=True, pauseReason="Doors open soon")
+        server.change(ARENA, paused=True, pauseReason="Doors open soon")
         contexts = [chromium.new_context(base_url=server.url, locale="en-GB") for _ in range(3)]
         pages = [context.new_page() for context in contexts]
-        assert [queue(page, "ev_arena") for page in pages] == ["1st", "2nd", "3rd"]
+        assert [queue(page, ARENA) for page in pages] == ["1st", "2nd", "3rd"]
         pages[2].evaluate("window.loadedOnce = true")
         server.stop(how)
         expect(pages[2].locator("#link")).to_have_text(

@@ -27,8 +27,6 @@ def test_a_wait_that_changed_says_why(fan, server, arena):
     expect(page.locator("#eta")).to_have_text("not known yet")
     server.change(arena, paused=False, maxActive=0)
     expect(page.locator("#eta-why")).to_have_text("Calling was paused.", timeout=CALL_TIMEOUT_MS)
-    leave(page)
-    server.change(arena, paused=True, maxActive=60)
 
 
 def test_who_waits_is_told_when_nothing_is_left_and_when_something_is_again(fan, arena):

@@ -11,14 +11,13 @@ import pytest
 import redis
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import RunningServer
+from tests.browser.conftest import ARENA, THEATRE, RunningServer
 from tests.browser.test_map import go
 from tests.running import alive, workers_of
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.browser
 
-EVENT, OPEN = "ev_arena", "ev_theatre"
 TIMEOUT_MS = 30_000
 
 
@@ -45,12 +44,12 @@ def test_maps_stay_live_while_all_workers_are_replaced(chromium, tmp_path):
 def test_a_map_goes_on_after_redis_lost_its_data_without_being_read_anew(chromium, tmp_path):
     server = RunningServer(tmp_path)
     try:
-        server.change(OPEN, mode="auto")
+        server.change(THEATRE, mode="auto")
         contexts = [chromium.new_context(base_url=server.url, locale="en-GB") for _ in range(2)]
         buyer, watcher = (context.new_page() for context in contexts)
         for page in (buyer, watcher):
             page.set_default_timeout(TIMEOUT_MS)
-            go(page, OPEN)
+            go(page, THEATRE)
             page.get_by_role("button", name="List").click()
             page.locator(".sections button", has_text="left").first.click()
         seats = buyer.locator(".list .row button.seat:enabled")
@@ -74,9 +73,9 @@ def test_a_map_goes_on_after_redis_lost_its_data_without_being_read_anew(chromiu
 
 def _at_the_map(page: Page) -> Page:
     page.set_default_timeout(TIMEOUT_MS)
-    page.goto(f"/e/{EVENT}/queue")
+    page.goto(f"/e/{ARENA}/queue")
     page.get_by_role("button", name="Accept and choose seats").click(timeout=TIMEOUT_MS)
-    page.wait_for_url(f"**/e/{EVENT}/seats")
+    page.wait_for_url(f"**/e/{ARENA}/seats")
     page.get_by_role("button", name="List").click()
     page.locator(".sections button", has_text="left").first.click()
     expect(page.locator("#live")).to_have_text("Live", timeout=TIMEOUT_MS)
