@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,13 +23,11 @@ from core.ids import Subject
 from core.live import sse
 from core.live.connection import Connection
 from core.live.websocket import COME_BACK
-from core.tasks import end
+from core.tasks import Repeated
 from seatmap.service import SeatMap
 from waiting_room.node.stock import Seen, looked
 from waiting_room.service import WaitingRoom
 from waiting_room.views import EventView
-
-log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.25
 ASK_AT_ONCE = 1_000  # fans whose standing one command asks for
@@ -47,22 +44,13 @@ class _Audience:
     stock: Seen | None = None
 
 
-class Sale:
+class Sale(Repeated):
     """Start it, and let the map's streams be `opened`."""
 
     def __init__(self, room: WaitingRoom, seat_map: SeatMap) -> None:
+        super().__init__(self.look, every_s=LOOK_EVERY_S)
         self._room, self._seat_map = room, seat_map
         self._audiences: dict[str, _Audience] = {}
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        """Stopping twice is fine."""
-        if self._task is not None:
-            await end(self._task)
-            self._task = None
 
     def opened(self, event_id: str, viewer: Connection, subject: Subject | None) -> None:
         """A stream that is the hub's already. The first of an event waits for the next look."""
@@ -72,28 +60,25 @@ class Sale:
         if audience.told:
             viewer.send(audience.told)
 
-    async def look(self, now_s: float) -> None:
+    async def look(self) -> None:
         """One look at every event whose map is looked at here."""
+        now_s = asyncio.get_running_loop().time()
         for event_id, audience in list(self._audiences.items()):
             if len(audience.viewers) != self._seat_map.viewers(event_id):  # somebody has left
                 audience.viewers = {v: who for v, who in audience.viewers.items() if not v.leaving}
             if not audience.viewers:
                 del self._audiences[event_id]
             elif view := self._room.hub.keep(event_id):
-                self._tell_all(event_id, audience, view, now_s)
+                gone = self._seat_map.available(event_id) == 0
+                audience.stock = looked(audience.stock or Seen(gone), gone=gone, now_s=now_s)
+                facts = _facts(view, all_gone=audience.stock.gone)
+                _tell_all(audience, facts)
                 with contextlib.suppress(AppError):  # asked again with the next look
-                    await self._tell_revoked(event_id, audience, view)
+                    await self._tell_revoked(event_id, audience, view, facts)
 
-    def _tell_all(self, event_id: str, audience: _Audience, view: EventView, now_s: float) -> None:
-        gone = self._seat_map.available(event_id) == 0
-        audience.stock = looked(audience.stock or Seen(gone), gone=gone, now_s=now_s)
-        frame = sse.frame("sale", orjson.dumps(_facts(view, all_gone=audience.stock.gone)))
-        if frame != audience.told:
-            audience.told = frame
-            for viewer in audience.viewers:
-                viewer.send(frame)
-
-    async def _tell_revoked(self, event_id: str, audience: _Audience, view: EventView) -> None:
+    async def _tell_revoked(
+        self, event_id: str, audience: _Audience, view: EventView, facts: dict[str, Any]
+    ) -> None:
         revoked, unasked = view.state.get("revoked", 0), len(audience.unasked)
         asked = audience.unasked if revoked == audience.revoked else [*audience.viewers]
         fans = [(viewer, who) for viewer in asked if (who := audience.viewers.get(viewer))]
@@ -102,20 +87,17 @@ class Sale:
             standings = await self._room.standings(event_id, [who for _, who in some])
             for (viewer, _), standing in zip(some, standings, strict=True):
                 if standing.kind == "none" and standing.revoked:
-                    facts = _facts(view, all_gone=audience.stock == Seen(True))
-                    facts["revokedReason"] = standing.revoked
-                    viewer.send(sse.frame("sale", orjson.dumps(facts)))
+                    viewer.send(_frame(facts | {"revokedReason": standing.revoked}))
                     viewer.close(COME_BACK)
         audience.revoked = revoked
         del audience.unasked[:unasked]
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self.look(asyncio.get_running_loop().time())
-            except Exception:  # the next look may do better
-                log.exception("the sale could not be told")
-            await asyncio.sleep(LOOK_EVERY_S)
+
+def _tell_all(audience: _Audience, facts: dict[str, Any]) -> None:
+    if (frame := _frame(facts)) != audience.told:
+        audience.told = frame
+        for viewer in audience.viewers:
+            viewer.send(frame)
 
 
 def _facts(view: EventView, *, all_gone: bool) -> dict[str, Any]:
@@ -127,3 +109,7 @@ def _facts(view: EventView, *, all_gone: bool) -> dict[str, Any]:
         "stopped": view.room.stopped,
         "message": view.room.message,
     }
+
+
+def _frame(facts: dict[str, Any]) -> bytes:
+    return sse.frame("sale", orjson.dumps(facts))

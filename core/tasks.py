@@ -31,14 +31,15 @@ async def end(*tasks: asyncio.Task[None]) -> None:
 class Repeated:
     """Base of a service that does one thing again and again, with a pause after each time.
 
-    What a store or another service refuses is tried again the next time.
+    What a store or another service refuses is tried again the next time. So is what a bug spoiled,
+    with an entry in the log: better than a node without the duty for as long as it lives.
     """
 
-    def __init__(self, duty: Callable[[], Awaitable[None]], *, every_s: float) -> None:
+    def __init__(self, duty: Callable[[], Awaitable[object]], *, every_s: float) -> None:
         self._duty, self._every_s = duty, every_s
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
+    async def start(self) -> None:
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
@@ -53,4 +54,6 @@ class Repeated:
                 await self._duty()
             except AppError as exc:
                 log.info("not done", extra={"duty": self._duty.__qualname__, "why": str(exc)})
+            except Exception:
+                log.exception("failed", extra={"duty": self._duty.__qualname__})
             await asyncio.sleep(self._every_s)

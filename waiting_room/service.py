@@ -81,9 +81,9 @@ class WaitingRoom:
 
     async def start(self) -> None:
         await self.hub.start()
-        self._copies.start()
-        self.refusals.start()
-        self.waits.start()
+        await self._copies.start()
+        await self.refusals.start()
+        await self.waits.start()
 
     async def stop(self) -> None:
         await self.waits.stop()

@@ -72,9 +72,9 @@ class Admin:
         self.live = live
 
     async def start(self) -> None:
-        self.sessions.start()
-        self._drains.start()
-        self._past.start()
+        await self.sessions.start()
+        await self._drains.start()
+        await self._past.start()
 
     async def stop(self) -> None:
         await self._feeds.stop()

@@ -43,20 +43,20 @@ class Checkout:
             store, driver, self.relay.kick, on_captured=self.bookings.end_admission
         )
         self.web = CheckoutWeb(catalogue, Gate(room), self.holds, self.bookings)
-        self._tasks: list[asyncio.Task[None]] = []
+        self._relaying: asyncio.Task[None] | None = None
 
     def routes(self) -> list[Route]:
         return self.web.routes()
 
     async def start(self) -> None:
-        self._tasks = [
-            asyncio.create_task(self.relay.run()),
-            asyncio.create_task(self.recovery.run()),
-        ]
+        self._relaying = asyncio.create_task(self.relay.run())
+        await self.recovery.start()
 
     async def stop(self) -> None:
         """Bookings under way are finished first. Stopping twice is fine."""
         await self.bookings.stop()
-        await end(*self._tasks)
-        self._tasks.clear()
+        await self.recovery.stop()
+        if self._relaying is not None:
+            await end(self._relaying)
+            self._relaying = None
         await self._gateway.aclose()

@@ -14,6 +14,7 @@ from core.visitor import COOKIE
 from seatmap.model import Fate
 from tests.live_clients import PATIENCE_S, Event, events
 from tests.operators import join
+from tests.waiting import until
 
 QUIET = {"allGone": False, "paused": False, "pauseReason": "", "stopped": False, "message": ""}
 
@@ -126,6 +127,23 @@ async def test_a_revocation_reaches_that_fans_streams_alone_and_ends_them(
     assert [event.name for event in await one.until_the_end()] == ["bye"]
     await boss.change(message="Go on.")
     assert "revokedReason" not in await other.hears("sale", message="Go on.")
+
+
+async def test_a_revocation_says_of_the_seats_what_everybody_was_told(
+    viewer, node, operator, make_sale
+):
+    """A seat is back, but not for long enough that anybody was told."""
+    event_id, seat_map = await make_sale(mode="auto", seats=1), node.services.seat_map
+    await seat_map.apply(event_id, hold_id="", state="sold", fates=[Fate(0, 1)])
+    page = await viewer(event_id)
+    await page.hears("sale", allGone=True)
+    await seat_map.apply(event_id, hold_id="", state="available", fates=[Fate(0, 2)])
+    await until(lambda: seat_map.available(event_id) == 1)
+    await operator(event_id).post("revoke", subject=page.subject, reason="Bought by a machine")
+    seen = await page.until_the_end()
+    told = [True, *(orjson.loads(e.data)["allGone"] for e in seen if e.name == "sale")]
+    assert len(told) > 1
+    assert told[-1] == told[-2]
 
 
 async def test_a_revocation_between_the_gate_and_the_first_look_is_not_missed(

@@ -17,10 +17,27 @@ async def test_a_duty_that_a_store_refused_is_done_again_and_stopping_twice_is_f
 
     service = Repeated(duty, every_s=0.0)
     await service.stop()
-    service.start()
+    await service.start()
     await asyncio.wait_for(again.wait(), 20)
     await service.stop()
     so_far = len(done)
     await asyncio.sleep(0)
     await service.stop()
     assert len(done) == so_far >= 2
+
+
+async def test_a_duty_with_a_bug_is_done_again_and_the_bug_is_told(caplog):
+    again = asyncio.Event()
+
+    async def duty():
+        if caplog.records:
+            return again.set()
+        raise ZeroDivisionError
+
+    service = Repeated(duty, every_s=0.0)
+    await service.start()
+    await asyncio.wait_for(again.wait(), 20)
+    await service.stop()
+    (told,) = caplog.records
+    assert told.exc_info[0] is ZeroDivisionError
+    assert "duty" in told.duty

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from core.errors import AppError
-from core.tasks import end
+from core.tasks import Repeated
 from waiting_room.views import EventView
-
-log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
 STEADY_S = 5.0
@@ -42,25 +39,17 @@ def looked(seen: Seen, *, gone: bool, now_s: float) -> Seen:
     return Seen(gone) if now_s - seen.other_since_s >= STEADY_S else seen
 
 
-class Stock:
+class Stock(Repeated):
     """`views`: the node's copies of events, on which the answer is noted."""
 
     def __init__(self, views: Callable[[], Mapping[str, EventView]], available: Available) -> None:
+        super().__init__(self.look, every_s=LOOK_EVERY_S)
         self._views, self._available = views, available
         self._seen: dict[str, Seen] = {}
-        self._task: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        """Stopping twice is fine."""
-        if self._task is not None:
-            await end(self._task)
-            self._task = None
-
-    async def look(self, now_s: float) -> None:
-        """One look at every event that has fans waiting for an open sale."""
+    async def look(self, now_s: float | None = None) -> None:
+        """One look at every event that has fans waiting for an open sale. `now_s`: for tests."""
+        now_s = asyncio.get_running_loop().time() if now_s is None else now_s
         waiting = {name: view for name, view in self._views().items() if _matters(view)}
         self._seen = {name: self._seen.get(name, Seen()) for name in waiting}
         for event_id, view in waiting.items():
@@ -68,14 +57,6 @@ class Stock:
                 gone = await self._available(event_id) == 0
                 self._seen[event_id] = looked(self._seen[event_id], gone=gone, now_s=now_s)
             view.all_gone = self._seen[event_id].gone
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self.look(asyncio.get_running_loop().time())
-            except Exception:  # the next look may do better
-                log.exception("waiting room: the count of seats failed")
-            await asyncio.sleep(LOOK_EVERY_S)
 
 
 def _matters(view: EventView) -> bool:

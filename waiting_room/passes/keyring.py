@@ -8,14 +8,11 @@ the one key that may have come since (`Passes`).
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 import time
 
 from core.db import Db, load_queries
-from core.errors import StoreUnavailable
-from core.tasks import end
+from core.tasks import Repeated
 from waiting_room.passes.policy import PUBLISH_AHEAD_MS, PassKey, rotation_due
 from waiting_room.passes.signed import Passes
 
@@ -39,27 +36,17 @@ class PassKeyStore:
         return None if number is None else int(number)
 
 
-class KeyRing:
-    """A service: start it before passes are issued. `days`: rotate by age, 0 for never."""
+class KeyRing(Repeated):
+    """Start it before passes are issued. `days`: rotate by age, 0 for never."""
 
     def __init__(self, db: Db, passes: Passes, *, days: int) -> None:
+        super().__init__(self._follow, every_s=ROUND_S)
         self._store, self._passes, self._days = PassKeyStore(db), passes, days
-        self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
+        """Raises StoreUnavailable: there is no node without a key."""
         await self._follow()
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            await end(self._task)
-            self._task = None
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(ROUND_S)
-            with contextlib.suppress(StoreUnavailable):
-                await self._follow()
+        await super().start()
 
     async def _follow(self) -> None:
         keys = await self._store.all()

@@ -15,6 +15,7 @@ from app.checkout.bookings.model import Booking
 from app.checkout.bookings.store import BookingStore, Overtaken
 from app.payments.gateway import Unsure
 from core.errors import StoreUnavailable
+from core.tasks import Repeated
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ UNTOUCHED_S = 15.0  # longer than a healthy owner takes between two writes
 AT_ONCE = 20
 
 
-class Recovery:
+class Recovery(Repeated):
     def __init__(
         self,
         store: BookingStore,
@@ -33,18 +34,9 @@ class Recovery:
         untouched_s: float = UNTOUCHED_S,
         on_captured: Callable[[Booking], Awaitable[None]] | None = None,
     ) -> None:
+        super().__init__(self.once, every_s=LOOK_EVERY_S)
         self._store, self._driver, self._kick_relay = store, driver, kick_relay
         self._untouched_s, self._on_captured = untouched_s, on_captured
-
-    async def run(self) -> None:
-        while True:
-            try:
-                await self.once()
-            except StoreUnavailable as exc:
-                log.warning("recovery waits", extra={"why": str(exc)})
-            except Exception:
-                log.exception("recovery failed")
-            await asyncio.sleep(LOOK_EVERY_S)
 
     async def once(self) -> int:
         """Take over what stands still; how many reached an end."""
