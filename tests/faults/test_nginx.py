@@ -252,11 +252,8 @@ async def until_newer(stream, before) -> None:
 
 
 async def until_served(client) -> None:
-    async with asyncio.timeout(LIMIT_S):
-        while True:
-            try:
-                reply = await client.get("/")
-            except httpx.ConnectError:
-                continue
-            if reply.status_code == 200:
-                return
+    await until(
+        lambda: client.get("/"),
+        lambda reply: reply.status_code == 200,
+        despite=httpx.ConnectError,
+    )

@@ -1,7 +1,5 @@
 """Places of a running sale when the store, or the whole server, is killed with no warning."""
 
-import asyncio
-import contextlib
 import os
 import re
 import signal
@@ -12,11 +10,10 @@ import pytest
 import redis.asyncio
 
 from tests.operators import ADMIN_TOKEN, Operator
-from tests.running import LIMIT_S, alive, settled
+from tests.running import alive, settled
 from tests.waiting import until
 
 FANS = 12
-BACK_OFF_S = 0.1
 
 
 class Fan:
@@ -36,19 +33,17 @@ class Fan:
         return (await self._asked("GET"))["state"]
 
     async def reaches(self, state: str) -> None:
-        async with asyncio.timeout(LIMIT_S):
-            while await self.state() != state:  # noqa: ASYNC110 (another process brings it about)
-                await asyncio.sleep(BACK_OFF_S)
+        await until(self.state, lambda said: said == state, what=state)
 
     async def _asked(self, method: str, **body):
-        async with asyncio.timeout(LIMIT_S):
-            while True:
-                with contextlib.suppress(httpx.TransportError):
-                    reply = await self._client.request(method, self._path, **body)
-                    if reply.status_code == 200:
-                        return reply.json()
-                    assert reply.status_code == 503, reply.text
-                await asyncio.sleep(BACK_OFF_S)
+        def answered(reply: httpx.Response) -> bool:
+            assert reply.status_code in {200, 503}, reply.text
+            return reply.status_code == 200
+
+        def ask():
+            return self._client.request(method, self._path, **body)
+
+        return (await until(ask, answered, despite=httpx.TransportError)).json()
 
 
 @pytest.fixture

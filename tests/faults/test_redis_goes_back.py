@@ -4,14 +4,13 @@ Its data look whole and carry the epoch that PostgreSQL names. What was called a
 is in PostgreSQL only.
 """
 
-import asyncio
-import contextlib
 from functools import partial
 
 import pytest
 
 from core.errors import StoreUnavailable
 from core.signing import Keys
+from tests import waiting
 from waiting_room.errors import NotCalled, SlipUsed
 from waiting_room.service import WaitingRoom
 
@@ -30,13 +29,8 @@ async def nodes(redis, db):
         await room.stop()
 
 
-async def until(ask, fits):
-    async with asyncio.timeout(30):
-        while True:
-            with contextlib.suppress(StoreUnavailable, NotCalled):
-                if fits(said := await ask()):
-                    return said
-            await asyncio.sleep(0.02)
+# While the repair goes on, or before the call that is waited for.
+until = partial(waiting.until, despite=(StoreUnavailable, NotCalled))
 
 
 def note_nothing(what, facts):

@@ -1,6 +1,5 @@
 """Workers: they share the load, are replaced when they die, and end with who started them."""
 
-import asyncio
 import os
 import re
 import signal
@@ -114,8 +113,7 @@ def gauge(text: str, name: str) -> dict[str, float]:
 
 
 async def until_all_up(client: httpx.AsyncClient, workers: int) -> None:
-    async with asyncio.timeout(LIMIT_S):
-        while True:
-            up = gauge((await client.get("/metrics")).text, "onsale_worker_up")
-            if sum(up.values()) == workers:
-                return
+    await until(
+        lambda: client.get("/metrics"),
+        lambda reply: sum(gauge(reply.text, "onsale_worker_up").values()) == workers,
+    )

@@ -1,11 +1,11 @@
 """The way of a fan through the API, and each clear refusal on it."""
 
-import asyncio
 import sqlite3
 
 import pytest
 
-DEADLINE_S = 20
+from tests.waiting import until
+
 HOLD = "hd_" + "a" * 26
 OTHER = "hd_" + "b" * 26
 
@@ -50,11 +50,11 @@ async def test_another_fan_sees_the_seats_held_and_then_sold(fan, make_sale):
     await hold(buyer, event_id, 1, 2)
     assert (await viewer.get(f"/events/{event_id}/seats")).json()["states"] == "011000"
     await book(buyer, event_id, holdId=HOLD)
-    async with asyncio.timeout(DEADLINE_S):  # the node's relay is on its way with them
-        states = "011000"
-        while states == "011000":
-            states = (await viewer.get(f"/events/{event_id}/seats")).json()["states"]
-    assert states == "022000"
+    seen = await until(  # the node's relay is on its way with them
+        lambda: viewer.get(f"/events/{event_id}/seats"),
+        lambda reply: reply.json()["states"] != "011000",
+    )
+    assert seen.json()["states"] == "022000"
 
 
 async def test_a_booking_is_its_owners_alone(fan, make_sale):
