@@ -133,6 +133,13 @@ BOOKING = _fields(
 EVENT_PAGE = _fields("eventId", "title", venue=OBJECT, performers=LIST, priceCategories=LIST)
 EVENTS_FOUND = _fields(events=LIST, page=INTEGER, pageSize=INTEGER, total=INTEGER, pages=INTEGER)
 SHOP = _fields(returnUrls={"type": "array", "items": TEXT}, version=INTEGER)
+OUTLOOK = _fields(
+    **{
+        name: {"type": ["integer", "null"]}
+        for name in ("waitP50Ms", "waitP90Ms", "lobbyWaitP50Ms", "lobbyWaitP90Ms", "emptyMs")
+    },
+    **dict.fromkeys(("peakActive", "openInMs", "lobby"), INTEGER),
+)
 SNAPSHOT = _fields("epoch", "states", version=INTEGER)
 HOLD_ERRORS = ("seats_taken", "other_event", "same_ticket_twice", "too_many_tickets")
 KEY_ERRORS = ("key_missing", "key_reused", "key_in_use")
@@ -286,9 +293,15 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         body=ShopBody,
         headers=("If-Match",),
     ),
+    ("POST", f"{ADMIN}/shop/undo"): _operator(
+        "Take the last change of the shop's addresses back",
+        SHOP,
+        *("changed", "nothing_to_undo", *UNSAFE),
+        headers=("If-Match",),
+    ),
     ("POST", f"{ADMIN}/admission/preview"): _operator(
         "What a change would do; changes nothing",
-        _fields(now=OBJECT, then=OBJECT),
+        _fields(now=OUTLOOK, then=OUTLOOK),
         *UNSAFE,
         body=RoomChange,
     ),

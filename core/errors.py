@@ -39,6 +39,16 @@ class AppError(Exception):
         return {}
 
 
+def leaves(error: type[AppError] = AppError) -> list[type[AppError]]:
+    """Every error below this one, of all packages that are loaded."""
+    return [found for sub in error.__subclasses__() for found in (sub, *leaves(sub))]
+
+
+def titles() -> dict[str, str]:
+    """What people are told, by error code."""
+    return {error.code: error.title for error in leaves()}
+
+
 class BadRequest(AppError):
     """`where` names the field, as a path in the body, the query or a header."""
 

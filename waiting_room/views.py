@@ -80,6 +80,11 @@ class EventView:
         so_far = self.state.get
         return so_far("draw_base", 0) + so_far("draw_entries", 0) - so_far("drawn_up_to", 0)
 
+    @property
+    def to_be_drawn(self) -> int:
+        """Fans in the lobby, and those of the draw whose place is not laid yet."""
+        return self.undrawn if "draw_entries" in self.state else self.counts.lobby
+
     def rank(self, place: int) -> int:
         """Among the present. Who is still to be laid by the draw comes before who joined later."""
         later = place > self.state.get("drawn_up_to", 0)

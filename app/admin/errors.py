@@ -12,4 +12,4 @@ class NotOperator(AppError):
 
 class NothingToUndo(AppError):
     code = "nothing_to_undo"
-    title = "Nobody has changed this room yet, so there is nothing to undo."
+    title = "Nobody has changed this yet, so there is nothing to undo."

@@ -3,7 +3,7 @@
 The present numbers come from the node's copy of the queue, and from the calls in PostgreSQL: when
 each shopper's admission ends, how long shoppers stayed lately, how many calls nobody accepted. Both
 answers are about the same fans, so that their difference is the change's doing. Both are reckoned
-as if nobody joined from now on.
+as if nobody joined from now on. Who is in the lobby is drawn at the opening, and comes then.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Final
 from waiting_room.model import RoomSettings
 from waiting_room.policy import Limits
 from waiting_room.service import WaitingRoom
-from waiting_room.simulation.preview import Preview, RoomNow, preview
+from waiting_room.simulation.preview import Preview, RoomNow, at_once, preview
 
 AT_ONCE: Final = 1  # a node: each takes tens of milliseconds of a processor
 
@@ -36,6 +36,7 @@ class Previews:
         counts = view.counts
         now = RoomNow(
             waiting=view.ranks.present,
+            lobby=view.to_be_drawn,
             called=counts.calling + counts.called,
             active_ends_ms=habits.active_ends_ms,
             no_show_share=habits.no_show_share,
@@ -49,15 +50,27 @@ def _both(
     now: RoomNow, settings: RoomSettings, changes: Mapping[str, Any], now_ms: int
 ) -> tuple[dict[str, object], dict[str, object]]:
     then = replace(settings, **changes)
-    return _shown(_of(now, settings, now_ms)), _shown(_of(now, then, now_ms))
+    return _outlook(now, settings, now_ms), _outlook(now, then, now_ms)
 
 
-def _of(now: RoomNow, room: RoomSettings, now_ms: int) -> Preview:
+def _outlook(now: RoomNow, room: RoomSettings, now_ms: int) -> dict[str, object]:
     open_in_ms = max(0, room.opens_at_ms - now_ms, room.resume_at_ms - now_ms)
-    if room.mode == "off" and not room.stopped:  # all go in as soon as it is open, cap or no cap
-        busy = now.called + len(now.active_ends_ms) + now.waiting
-        wait_ms = open_in_ms if now.waiting else 0
-        return Preview(p50_wait_ms=wait_ms, p90_wait_ms=wait_ms, empty_ms=wait_ms, peak_active=busy)
+    answer = _of(now, room, open_in_ms)
+    return {
+        "waitP50Ms": answer.p50_wait_ms,
+        "waitP90Ms": answer.p90_wait_ms,
+        "emptyMs": answer.empty_ms,
+        "peakActive": answer.peak_active,
+        "openInMs": open_in_ms,
+        "lobby": now.lobby,
+        "lobbyWaitP50Ms": answer.lobby_p50_ms,
+        "lobbyWaitP90Ms": answer.lobby_p90_ms,
+    }
+
+
+def _of(now: RoomNow, room: RoomSettings, open_in_ms: int) -> Preview:
+    if room.mode == "off" and not room.stopped:
+        return at_once(now, open_in_ms=open_in_ms)
     return preview(
         now,
         Limits(
@@ -69,12 +82,3 @@ def _of(now: RoomNow, room: RoomSettings, now_ms: int) -> Preview:
         shop_ms=room.shop_ms,
         open_in_ms=open_in_ms,
     )
-
-
-def _shown(answer: Preview) -> dict[str, object]:
-    return {
-        "waitP50Ms": answer.p50_wait_ms,
-        "waitP90Ms": answer.p90_wait_ms,
-        "emptyMs": answer.empty_ms,
-        "peakActive": answer.peak_active,
-    }

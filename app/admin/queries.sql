@@ -39,9 +39,9 @@ from audit where event_id = $1
 order by audit_id desc limit $2;
 
 -- name: audit_last_change
--- What an undo takes back: the last change of the room's settings by an operator. $1 event_id
+-- What an undo takes back: the last change by an operator. $1 event_id, $2 what changes and undoes
 select before::text as before from audit
-where event_id = $1 and action in ('room changed', 'change undone')
+where event_id = $1 and action = any($2::text[])
 order by audit_id desc limit 1;
 
 -- name: recent_numbers_note

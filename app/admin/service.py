@@ -9,7 +9,6 @@ from starlette.requests import HTTPConnection
 from starlette.routing import Route
 
 from app.admin.drains import Drains
-from app.admin.errors import NothingToUndo
 from app.admin.feed import Feeds
 from app.admin.model import named, shown
 from app.admin.operators import Operators
@@ -112,10 +111,7 @@ class Admin:
         Raises NotFound, NothingToUndo, Changed.
         """
         await self._waiting_room.settings(event_id)
-        before = await self._store.last_change(event_id)
-        if before is None:
-            raise NothingToUndo(event_id)
-        changes = named(before)
+        changes = named(await self._store.last_change(event_id, ROOM_CHANGED, CHANGE_UNDONE))
         recorded = self._recorded(event_id, who, CHANGE_UNDONE, changes)
         return await self._waiting_room.change_settings(
             event_id, version, record=recorded, **changes

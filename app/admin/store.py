@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
+from app.admin.errors import NothingToUndo
 from core.db import Connection, Db, load_queries
 
 AUDIT_ROWS = 100
@@ -68,10 +70,15 @@ class AdminStore:
             orjson.dumps(after).decode(),
         )
 
-    async def last_change(self, event_id: str) -> Mapping[str, object] | None:
-        """The settings before an operator's last change, by the names of the API."""
-        before = await self._db.fetchval(self._sql["audit_last_change"], event_id)
-        return None if before is None else dict(orjson.loads(before))
+    async def last_change(self, event_id: str, *actions: str) -> dict[str, Any]:
+        """What was before the last of these actions, by the names of the API: for an undo.
+
+        Raises NothingToUndo.
+        """
+        before = await self._db.fetchval(self._sql["audit_last_change"], event_id, actions)
+        if before is None:
+            raise NothingToUndo(event_id)
+        return dict(orjson.loads(before))
 
     async def audit(self, event_id: str) -> list[AuditRow]:
         """The last AUDIT_ROWS, the newest first."""

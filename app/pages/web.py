@@ -39,7 +39,7 @@ from app.pages.render import NO_STORE, page
 from app.pages.returns import Returns
 from app.pages.words import N_, Sale, Truth, truth
 from core.edge import event_id_of
-from core.errors import AppError, BadRequest, NotFound
+from core.errors import AppError, BadRequest, NotFound, titles
 from core.visitor import known_visitor, visitor_of
 from waiting_room.service import WaitingRoom
 from waiting_room.shops.service import Shops
@@ -162,7 +162,8 @@ class Pages:
         words = language_of(request)
         common = self._common(event, words) if event else {"event": None}
         rows = [_event_view(sale, words) for sale in sales]
-        return page(request, "console.html", **common, sales=rows)
+        told = {code: words.t(title) for code, title in titles().items()}
+        return page(request, "console.html", **common, sales=rows, refusals=told)
 
     async def language(self, request: Request) -> Response:
         """A language the server does not speak changes nothing."""

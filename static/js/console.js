@@ -4,14 +4,14 @@
 import { call } from "./lib/api.js";
 import { $, $$, say as write, toast } from "./lib/page.js";
 import { learn, now } from "./lib/words.js";
-import { lastChange, showAudit } from "./console/audit.js";
+import { isOfShop, lastChange, showAudit } from "./console/audit.js";
 import { beaconBody, showBeacon } from "./console/beacon.js";
 import { confirmed, insists } from "./console/confirm.js";
 import { Feed } from "./console/feed.js";
 import { dirty, field, fill, isPause, wanted } from "./console/fields.js";
 import { ACTS, GIVE_UP, question, REVOKE, STOP } from "./console/questions.js";
 import { shown } from "./console/settings.js";
-import { setShop, showShop } from "./console/shop.js";
+import { setShop, showShop, undoShop } from "./console/shop.js";
 import { showNumbers, showPast } from "./console/strip.js";
 import { outlook, say } from "./console/words.js";
 
@@ -20,7 +20,7 @@ const LOOK_EVERY = 5; // numbers between two looks at what others did
 const PREVIEW_EVERY = 10; // numbers, while a change is being considered
 const PREVIEW_AFTER_MS = 350;
 const FAN_ID = /^[a-z]{2}_[a-z0-9_]{1,40}$/, PLACE = /^[1-9]\d{0,11}$/;
-const BEFORE_OPENING = ["lobbyOpensAt", "draw"]; // a preview of the queue says nothing of them
+const BEFORE_OPENING = ["lobbyOpensAt", "draw"]; // they say who comes into the lobby from now on
 const forms = $$("[data-change]"), timers = new Map(), others = new Map();
 let room = null, numbers = null, heard = 0;
 
@@ -127,14 +127,15 @@ async function ask(form) {
   if (!isPause(form) && !dirty(form, room)) return tell(form, asNow(name));
   if (!form.checkValidity()) return tell(form, field(form).validationMessage, true);
   const change = isPause(form) && room.paused ? { paused: false } : wanted(form);
-  const foreseen = name === "message" || BEFORE_OPENING.includes(name) ? asNow(name) : await foresee(change);
+  const silent = name === "message" || (BEFORE_OPENING.includes(name) && !numbers.lobby);
+  const foreseen = silent ? asNow(name) : await foresee(change);
   tell(form, [others.get(form), foreseen].filter(Boolean).join(" "));
 }
 
 async function foresee(change) {
   const inside = numbers.called + numbers.active;
   try {
-    const words = outlook(await call("POST", `${admin}/admission/preview`, { body: change }));
+    const words = outlook(await call("POST", `${admin}/admission/preview`, { body: change }), numbers.waiting);
     return change.maxActive < inside ? `${say.inside(inside)} ${words}` : words;
   } catch (problem) {
     return problem.message;
@@ -156,7 +157,10 @@ function act(form, doing) {
 
 async function undo() {
   const last = room && lastChange(await call("GET", `${admin}/audit`).catch(() => []));
-  if (last) await make($("#undo").parentElement, last.before, () => send("POST", "/undo", {}));
+  if (!last) return;
+  const part = $("#undo").parentElement;
+  if (isOfShop(last)) await during(part, () => undoShop(admin));
+  else await make(part, last.before, () => send("POST", "/undo", {}));
 }
 
 // Whether it was made. A stop does not wait for anybody: it is made on whatever the room is by then.

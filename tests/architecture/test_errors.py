@@ -8,14 +8,10 @@ from pathlib import Path
 import pytest
 
 from core.edge import HTTP_STATUS
-from core.errors import AppError
+from core.errors import AppError, leaves
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("core", "waiting_room", "seatmap", "app")
-
-
-def leaves(error: type[AppError]) -> list[type[AppError]]:
-    return [found for sub in error.__subclasses__() for found in (sub, *leaves(sub))]
 
 
 def every_error() -> list[type[AppError]]:
@@ -23,7 +19,7 @@ def every_error() -> list[type[AppError]]:
         for module in pkgutil.walk_packages([str(ROOT / package)], f"{package}."):
             if not module.name.endswith("__main__"):
                 importlib.import_module(module.name)
-    return leaves(AppError)
+    return leaves()
 
 
 ERRORS = every_error()

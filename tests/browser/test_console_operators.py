@@ -12,6 +12,8 @@ from tests.browser.conftest import LIVE_MS, STADIUM, RunningServer
 pytestmark = pytest.mark.browser
 
 RESTART_MS = 60_000
+JOIN = """(id) => fetch(`/events/${id}/queue`, {
+  method: "POST", headers: { "content-type": "application/json" }, body: "{}" })"""
 WHOLE_CHART = 276  # of its width, for 15 minutes
 
 
@@ -133,6 +135,13 @@ def test_lobby_draw_and_beacon_are_set_before_the_opening(chromium, tmp_path):
         page.goto(f"/console?event={STADIUM}")
         lobby = page.locator('[data-change="lobbyOpensAt"] [data-preview]')
         expect(lobby).to_have_text("Now: at once.", timeout=LIVE_MS)
+        page.evaluate(JOIN, STADIUM)  # an operator may be a fan, too
+        figure = page.locator('[data-number="lobby"] [data-figure]')
+        expect(figure).to_have_text("1", timeout=LIVE_MS)
+        page.locator("#perMinute").fill("77")
+        foreseen = page.locator('[data-change="perMinute"] [data-preview]')
+        expect(foreseen).to_contain_text("1 fan is in the lobby, to be drawn at the opening.")
+        expect(foreseen).to_contain_text("From then on half wait 0 s")
         page.locator("#lobbyOpensAt").fill("2030-01-02T03:04:05")
         page.get_by_role("button", name="Set the lobby").click()
         last = page.locator(".audit tbody tr").first
@@ -149,7 +158,7 @@ def test_lobby_draw_and_beacon_are_set_before_the_opening(chromium, tmp_path):
         expect(page.locator("#draw")).to_have_value("true")
         page.locator("#opensAt").fill("2020-01-02T03:04:05")
         page.get_by_role("button", name="Set the opening").click()
-        expect(page.get_by_role("dialog")).to_contain_text("0 fans are in the lobby.")
+        expect(page.get_by_role("dialog")).to_contain_text("1 fan is in the lobby.")
         write_the_name(page)
         value = page.get_by_role("button", name="Give its value")
         expect(value).to_be_visible(timeout=LIVE_MS)
@@ -182,6 +191,31 @@ def test_the_addresses_of_a_shop_are_set_and_an_overtaken_operator_sees_the_othe
     go.click()
     expect(told).to_have_text("Now: https://mine.example.")
     assert server.admin("GET", shop)["returnUrls"] == ["https://mine.example"]
+    back = page.get_by_role("button", name="Undo: return addresses back to https://theirs.example")
+    back.click()
+    expect(page.locator("#returnUrls")).to_have_value("https://theirs.example")
+    expect(page.locator(".audit tbody tr").first).to_contain_text("change undone")
+    assert server.admin("GET", shop)["returnUrls"] == theirs["returnUrls"]
+    expect(page.get_by_role("button", name="back to https://mine.example")).to_be_visible()
+
+
+def test_refusals_are_listed_in_the_words_that_fans_read_with_their_code(
+    desk, fan, server, stadium
+):
+    server.change(stadium, intake="closed")
+    turned_away, page = fan(), desk()
+    turned_away.goto(f"/e/{stadium}/queue")
+    turned_away.evaluate(JOIN, stadium)
+    page.locator("#refused summary").click()
+    told = "The queue takes nobody new. Those who have a place keep it."
+    line = page.locator("#refused li").filter(has_text=told)
+    expect(line).to_be_visible(timeout=LIVE_MS)
+    expect(line.locator("code")).to_have_text("queue_closed")
+    page.get_by_role("button", name="Deutsch").click()
+    page.locator("#refused summary").click()
+    expect(page.locator("#refused li").filter(has_text="queue_closed")).to_contain_text(
+        "Die Schlange nimmt niemanden mehr auf.", timeout=LIVE_MS
+    )
 
 
 def overtaken(route, server, shop, quicker) -> None:

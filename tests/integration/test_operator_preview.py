@@ -8,6 +8,9 @@ import pytest
 from tests.operators import BEARER
 from tests.waiting import until
 
+NO_LOBBY = {"openInMs": 0, "lobby": 0, "lobbyWaitP50Ms": 0, "lobbyWaitP90Ms": 0}
+HOUR_MS = 3_600_000
+
 
 @pytest.fixture
 async def full(operator, make_sale, node):
@@ -29,7 +32,7 @@ async def preview(boss, **change):
 async def test_a_preview_tells_now_and_then_and_changes_nothing(full):
     told = await preview(full, maxActive=100)
     nobody = {"waitP50Ms": None, "waitP90Ms": None, "emptyMs": None, "peakActive": 0}
-    assert told["now"] == nobody
+    assert told["now"] == nobody | NO_LOBBY
     then = told["then"]
     assert 0 < then["waitP50Ms"] < then["waitP90Ms"] <= then["emptyMs"] < 60_000
     assert 0 < then["peakActive"] <= 30
@@ -57,13 +60,33 @@ async def test_where_nobody_is_called_there_is_no_wait_to_tell(full, change):
 
 async def test_a_room_switched_off_lets_all_in_at_once_whatever_the_cap(full):
     then = (await preview(full, mode="off"))["then"]
-    assert then == {"waitP50Ms": 0, "waitP90Ms": 0, "emptyMs": 0, "peakActive": 30}
+    assert then == {"waitP50Ms": 0, "waitP90Ms": 0, "emptyMs": 0, "peakActive": 30} | NO_LOBBY
 
 
 async def test_the_wait_begins_at_the_opening(full):
     now = (await full.get("numbers"))["now"]
     then = (await preview(full, maxActive=100, opensAt=now + 3_600_000))["then"]
     assert then["waitP50Ms"] > 3_500_000
+
+
+async def test_the_lobby_is_told_of_with_its_waits_from_the_opening_on(operator, make_sale, node):
+    """Thirty are drawn in half an hour; none of them has a place yet."""
+    event_id = await make_sale(mode="on", per_minute=10, max_active=100, opens_in_s=1800)
+    room, boss = node.services.waiting_room, operator(event_id)
+    await asyncio.gather(*(room.join(event_id, f"vs_{n}") for n in range(30)))
+    await until(lambda: boss.get("numbers"), lambda now: now["lobby"] == 30)
+    told = await preview(boss, perMinute=20)
+    now, then = told["now"], told["then"]
+    assert (then["lobby"], then["waitP90Ms"]) == (30, 0)
+    assert HOUR_MS / 2 - 60_000 < then["openInMs"] <= HOUR_MS / 2
+    assert 0 < then["lobbyWaitP50Ms"] < then["lobbyWaitP90Ms"] < 100_000
+    assert then["lobbyWaitP90Ms"] < now["lobbyWaitP90Ms"] < 200_000, "twice the pace, half as long"
+    assert then["emptyMs"] >= then["openInMs"] + then["lobbyWaitP90Ms"]
+    at_once = (await preview(boss, mode="off"))["then"]
+    assert (at_once["lobbyWaitP90Ms"], at_once["peakActive"]) == (0, 30)
+    assert at_once["emptyMs"] == at_once["openInMs"]
+    never = (await preview(boss, paused=True))["then"]
+    assert (never["lobbyWaitP50Ms"], never["waitP50Ms"], never["emptyMs"]) == (None, 0, None)
 
 
 async def test_shoppers_of_now_and_their_habits_are_reckoned_with(full, db):

@@ -265,6 +265,42 @@ async def test_a_change_from_an_old_version_is_refused_with_what_is_there_now(fa
     assert (await put(operator, await make_sale(), [SHOP], 5)).status_code == 412
 
 
+async def undo(client, event_id, version):
+    headers = ADMIN | {"if-match": f'"{version}"'}
+    return await client.post(f"/admin/events/{event_id}/shop/undo", json={}, headers=headers)
+
+
+async def test_the_last_change_of_the_list_is_taken_back_and_made_again(fan, make_sale):
+    event_id, operator = await make_sale(mode="auto"), fan()
+    nothing = await undo(operator, event_id, 0)
+    assert (nothing.status_code, nothing.json()["code"]) == (409, "nothing_to_undo")
+    await put(operator, event_id, [SHOP], 0)
+    undone = await undo(operator, event_id, 1)
+    assert (undone.json(), undone.headers["etag"]) == ({"returnUrls": [], "version": 2}, '"2"')
+    client = fan()
+    await joined(client, event_id)
+    assert (await sent_back(client, event_id)).json()["code"] == "return_refused"
+    late = await undo(operator, event_id, 1)
+    assert (late.status_code, late.json()["current"]["version"]) == (412, 2)
+    assert (await undo(operator, event_id, 2)).json() == {"returnUrls": [SHOP], "version": 3}
+    audit = (await operator.get(f"/admin/events/{event_id}/audit", headers=ADMIN)).json()
+    actions = [(row["action"], row["after"]["returnUrls"]) for row in audit]
+    undoing = [("shop change undone", [SHOP]), ("shop change undone", [])]
+    assert actions == [*undoing, ("shop changed", [SHOP])]
+
+
+async def test_an_undo_of_the_list_leaves_the_settings_of_the_room_alone(fan, operator, make_sale):
+    boss = operator(await make_sale(mode="auto"))
+    await put(fan(), boss.event_id, [SHOP], 0)
+    await boss.change(perMinute=77)
+    await undo(fan(), boss.event_id, 1)
+    assert (await boss.room())["perMinute"] == 77
+    assert (await boss.undo()).status_code == 200
+    assert (await boss.room())["perMinute"] != 77
+    shop = await fan().get(f"{boss.path}/shop", headers=ADMIN)
+    assert shop.json()["returnUrls"] == []
+
+
 @pytest.mark.parametrize("url", ["http://shop.example/", "https://shop.example/?a=1", "", "//x"])
 async def test_the_list_takes_no_address_that_could_be_read_in_two_ways(fan, make_sale, url):
     reply = await put(fan(), await make_sale(), [SHOP, url], 0)
@@ -273,6 +309,7 @@ async def test_the_list_takes_no_address_that_could_be_read_in_two_ways(fan, mak
 
 async def test_only_an_operator_sets_the_list(fan, make_sale):
     path = f"/admin/events/{await make_sale()}/shop"
-    for method in ("GET", "PUT"):
-        assert (await fan().request(method, path, json={})).status_code == 401
+    for method, what in (("GET", ""), ("PUT", ""), ("POST", "/undo")):
+        assert (await fan().request(method, path + what, json={})).status_code == 401
     assert (await put(fan(), "ev_nothing", [], 0)).status_code == 404
+    assert (await undo(fan(), "ev_nothing", 0)).status_code == 404

@@ -32,7 +32,7 @@ NO_PROSE |= {"sale open", "button small", "seat cat-…", "system-ui, sans-serif
 NO_PROSE |= {"If-Match", "Enter", "input, select, textarea"}
 # What the audit log stores; static/js/console/settings.js says it in words.
 ACTIONS = {service.ROOM_CHANGED, service.CHANGE_UNDONE, service.ROOM_DRAINED}
-ACTIONS |= {beacon.BEACON_CHANGED, shops.SHOP_CHANGED}
+ACTIONS |= {beacon.BEACON_CHANGED, shops.SHOP_CHANGED, shops.SHOP_UNDONE}
 ACTIONS |= {interventions.CALLED_OUT_OF_LINE, interventions.NOT_CALLED, interventions.REVOKED}
 NO_PROSE |= ACTIONS | {BY_TOKEN}
 NAMES = {"Onsale", "· Onsale"}

@@ -9,9 +9,10 @@ WINDOWS = {"accept_ms": 60_000, "shop_ms": 600_000}
 MINUTE_MS = 60_000
 
 
-def room(waiting, *, called=0, active=0, no_show_share=0.0):
+def room(waiting, *, lobby=0, called=0, active=0, no_show_share=0.0):
     return RoomNow(
         waiting=waiting,
+        lobby=lobby,
         called=called,
         active_ends_ms=[300_000] * active,
         no_show_share=no_show_share,
@@ -61,6 +62,21 @@ def test_an_empty_queue_waits_for_nothing_and_a_later_opening_is_waited_for():
         preview(room(60), limits(60, 100), **WINDOWS, open_in_ms=ms) for ms in (0, 90_000)
     )
     assert later.p50_wait_ms == now.p50_wait_ms + 90_000
+
+
+def test_the_lobby_comes_behind_who_has_a_place_and_waits_from_the_opening_on():
+    said = preview(room(60, lobby=60), limits(60, 10_000), **WINDOWS, open_in_ms=600_000)
+    assert said.p90_wait_ms == pytest.approx(600_000 + 54_000, abs=2_000)
+    assert said.lobby_p50_ms == pytest.approx(90_000, abs=2_000)
+    assert said.lobby_p90_ms == pytest.approx(114_000, abs=2_000)
+    assert said.empty_ms == pytest.approx(720_000, abs=2_000)
+
+
+def test_a_thinned_lobby_tells_what_the_whole_lobby_would():
+    whole = preview(room(5_000, lobby=10_000), limits(1_000, 800), **WINDOWS)
+    thinned = preview(room(50_000, lobby=100_000), limits(10_000, 8_000), **WINDOWS)
+    assert thinned.lobby_p50_ms == pytest.approx(whole.lobby_p50_ms, rel=0.03)
+    assert thinned.lobby_p90_ms == pytest.approx(whole.lobby_p90_ms, rel=0.03)
 
 
 def test_a_thinned_queue_tells_what_the_whole_queue_would():

@@ -30,6 +30,7 @@ class RoomNow:
     """The present numbers of a room."""
 
     waiting: int  # present fans in the queue
+    lobby: int = 0  # to be drawn at the opening; they come behind those who wait
     called: int  # called and not answered yet
     active_ends_ms: Sequence[int]  # for each shopper: ms from now until the admission ends
     no_show_share: float  # of recent calls, 0…1
@@ -42,7 +43,9 @@ class Preview:
 
     p50_wait_ms: int | None  # of those who wait now
     p90_wait_ms: int | None
-    empty_ms: int | None  # until the last of them is called, if nobody joins
+    lobby_p50_ms: int | None  # of those in the lobby, from the opening on
+    lobby_p90_ms: int | None
+    empty_ms: int | None  # until the last of both is called, if nobody joins
     peak_active: int  # most called and shopping at once from now on
 
 
@@ -60,20 +63,18 @@ def preview(
     Args:
         limits: Pace and cap to try. With `open` false nobody is called: all waits are None.
         accept_ms, shop_ms: The accept window and the length of an admission to try.
-        open_in_ms: Calling begins only then (opening, end of a repair).
+        open_in_ms: Calling begins only then (opening, end of a repair), and the lobby is drawn.
         seed: The same seed gives both settings the same fans.
 
     Pure, and some tens of milliseconds of work for a queue of any length: call it in a thread.
     """
     if not limits.open or not limits.per_minute or not limits.max_active:
-        nobody = now.waiting == 0
-        quick = 0 if nobody else None
-        busy = now.called + len(now.active_ends_ms)
-        return Preview(p50_wait_ms=quick, p90_wait_ms=quick, empty_ms=quick, peak_active=busy)
-    thin = _thinning(now.waiting, limits.max_active)
+        return _nobody_is_called(now)
+    fans = now.waiting + now.lobby
+    thin = _thinning(fans, limits.max_active)
     chance = default_rng(seed)
     stay = np.asarray(now.shopping_ms or (shop_ms // 2,), np.int64)
-    crowd = _crowd(now, chance, -(-now.waiting // thin), stay // thin, accept_ms // thin)
+    crowd = _crowd(now, chance, -(-fans // thin), stay // thin, accept_ms // thin)
     outcome = simulate(
         crowd,
         Terms.steady(
@@ -85,17 +86,48 @@ def preview(
         tick_ms=TICK_MS,
         until_ms=LOOK_AHEAD_MS // thin,
     )
-    waits = np.where(outcome.called, outcome.called_ms * thin + open_in_ms, NEVER)
+    from_opening = np.where(outcome.called, outcome.called_ms * thin, NEVER)
+    waits = np.where(outcome.called, from_opening + open_in_ms, NEVER)
+    in_line = now.waiting // thin if now.lobby else len(crowd)
     return Preview(
-        p50_wait_ms=_quantile(waits, 0.5),
-        p90_wait_ms=_quantile(waits, 0.9),
+        p50_wait_ms=_quantile(waits[:in_line], 0.5),
+        p90_wait_ms=_quantile(waits[:in_line], 0.9),
+        lobby_p50_ms=_quantile(from_opening[in_line:], 0.5),
+        lobby_p90_ms=_quantile(from_opening[in_line:], 0.9),
         empty_ms=_quantile(waits, 1.0),
         peak_active=outcome.peak_busy * thin,
     )
 
 
-def _thinning(waiting: int, max_active: int) -> int:
-    return max(1, min(-(-waiting // MOST_FANS), max_active // LEAST_SLOTS))
+def at_once(now: RoomNow, *, open_in_ms: int) -> Preview:
+    """The room is off: all go in as soon as it is open, cap or no cap."""
+    waits, fans = open_in_ms if now.waiting else 0, now.waiting + now.lobby
+    return Preview(
+        p50_wait_ms=waits,
+        p90_wait_ms=waits,
+        lobby_p50_ms=0,
+        lobby_p90_ms=0,
+        empty_ms=open_in_ms if fans else 0,
+        peak_active=now.called + len(now.active_ends_ms) + fans,
+    )
+
+
+def _nobody_is_called(now: RoomNow) -> Preview:
+    def wait(fans: int) -> int | None:
+        return None if fans else 0
+
+    return Preview(
+        p50_wait_ms=wait(now.waiting),
+        p90_wait_ms=wait(now.waiting),
+        lobby_p50_ms=wait(now.lobby),
+        lobby_p90_ms=wait(now.lobby),
+        empty_ms=wait(now.waiting + now.lobby),
+        peak_active=now.called + len(now.active_ends_ms),
+    )
+
+
+def _thinning(fans: int, max_active: int) -> int:
+    return max(1, min(-(-fans // MOST_FANS), max_active // LEAST_SLOTS))
 
 
 def _crowd(now: RoomNow, chance: Generator, fans: int, stay_ms: Ms, accept_ms: int) -> Crowd:

@@ -3,11 +3,12 @@ import { $, element, say as write } from "../lib/page.js";
 import { actionOf, instant, nameOf, shown, whoOf } from "./settings.js";
 import { say } from "./words.js";
 
-const UNDOABLE = ["room changed", "change undone"];
+const OF_ROOM = ["room changed", "change undone"], OF_SHOP = ["shop changed", "shop change undone"];
 let newest = null;
 
 // The change that an undo would take back; undefined when nobody made one.
-export const lastChange = (rows) => rows.find((row) => UNDOABLE.includes(row.action));
+export const lastChange = (rows) => rows.find((row) => OF_ROOM.includes(row.action) || isOfShop(row));
+export const isOfShop = (row) => OF_SHOP.includes(row.action);
 
 export function showAudit(rows) {
   if (rows[0]?.auditId === newest) return;

@@ -18,7 +18,7 @@ const VALUES = {
 };
 const ACTIONS = {
   "room changed": t("setting changed"), "change undone": t("change undone"), "room drained": t("drained"), "beacon changed": t("beacon"),
-  "shop changed": t("shop"), "fan called out of line": t("called out of line"), "call out of line refused": t("call out of line refused"),
+  "shop changed": t("shop"), "shop change undone": t("change undone"), "fan called out of line": t("called out of line"), "call out of line refused": t("call out of line refused"),
   "fan revoked": t("revoked"),
 };
 
@@ -26,6 +26,7 @@ export const nameOf = (setting) => NAMES[setting] ?? setting;
 export const actionOf = (row) => ACTIONS[row.action] ?? row.action;
 
 export function shown(setting, value) {
+  if (Array.isArray(value)) value = value.join(", ");
   if (value === "" || value === undefined || value === null) return t("none");
   if (setting === "lobbyOpensAt" && !value) return t("at once");
   if (setting === "opensAt" || setting === "lobbyOpensAt") return instant(value);

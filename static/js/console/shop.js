@@ -27,17 +27,26 @@ function show(seen) {
   mark();
 }
 
-// The words to show. Whoever was overtaken sees the other's list beside their own, and may send it again.
+// The words to show, of both. Whoever was overtaken sees the other's list beside their own, and may send it again.
 export async function setShop(admin) {
+  await send(admin, "PUT", "", { returnUrls: typed() });
+  input.value = shop.returnUrls.join("\n");
+  mark();
+  return say.done;
+}
+
+export async function undoShop(admin) {
+  await send(admin, "POST", "/undo", {});
+  return say.done;
+}
+
+async function send(admin, method, what, body) {
   const headers = { "If-Match": `"${shop.version}"` };
   try {
-    show(await call("PUT", `${admin}/shop`, { body: { returnUrls: typed() }, headers }));
+    show(await call(method, `${admin}/shop${what}`, { body, headers }));
   } catch (problem) {
     if (problem.code !== "changed") throw problem;
     await showShop(admin);
     throw new Error(`${problem.message} ${asNow()}`);
   }
-  input.value = shop.returnUrls.join("\n");
-  mark();
-  return say.done;
 }

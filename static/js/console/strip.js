@@ -10,6 +10,7 @@ const LINES = { queue: ["waiting", "active"], admitted: ["calledLastMinute", "pe
 const TONES = ["good", "warn", "bad"];
 const charts = new Map($$("[data-chart]").map((part) => [part.dataset.chart, new Chart($(".plot", part))]));
 const band = $("#binds"), refused = $("#refused");
+const told = JSON.parse($("#refusals").textContent); // error code → what the fan was told
 let totals = []; // of refusals: [at, total] of the last minute and a little more
 
 // What was before this page: drawn anew when the page was away from the server.
@@ -61,7 +62,7 @@ function showRefused(counts, total) {
   const list = $("ul", refused);
   if (list.dataset.shown === JSON.stringify(rows)) return;
   list.dataset.shown = JSON.stringify(rows);
-  list.replaceChildren(...rows.map(([code, count]) => element("li", {}, element("code", { textContent: code, translate: false, dir: "ltr" }), ` ${number(count)}`)));
+  list.replaceChildren(...rows.map(([code, count]) => element("li", {}, element("b", { textContent: number(count) }), element("span", { textContent: told[code] ?? "" }), element("code", { textContent: code, translate: false, dir: "ltr" }))));
 }
 
 // A total that fell was counted anew after a repair.

@@ -30,12 +30,18 @@ const wait = (ms) => (ms === null ? t("without end") : span(ms));
 const empty = (ms) => (ms === null ? t("never") : t("in {time}", { time: span(ms) }));
 const turned = (now, then, words) => (words(now) === words(then) ? t("{value}, as now", { value: words(then) }) : `${words(now)} → ${words(then)}`);
 
-// What a change would do: the server's simulation, now against then.
-export function outlook({ now, then }) {
-  return t("Half wait {half}; nine in ten {most}. Queue empty {empty}. Most inside: {peak}.", {
-    half: turned(now.waitP50Ms, then.waitP50Ms, wait), most: turned(now.waitP90Ms, then.waitP90Ms, wait),
-    empty: turned(now.emptyMs, then.emptyMs, empty), peak: turned(now.peakActive, then.peakActive, number),
-  });
+// What a change would do: the server's simulation, now against then. `waiting`: fans in line now.
+export function outlook({ now, then }, waiting) {
+  const of = (name, words) => turned(now[name], then[name], words);
+  const line = t("Half wait {half}; nine in ten {most}.", { half: of("waitP50Ms", wait), most: of("waitP90Ms", wait) });
+  const lobby = [
+    tn("{n} fan is in the lobby, to be drawn at the opening.", "{n} fans are in the lobby, to be drawn at the opening.", then.lobby),
+    t("From then on half wait {half}; nine in ten {most}.", { half: of("lobbyWaitP50Ms", wait), most: of("lobbyWaitP90Ms", wait) }),
+  ];
+  return [
+    ...(then.lobby ? lobby : []), ...(waiting || !then.lobby ? [line] : []),
+    t("Queue empty {empty}. Most inside: {peak}.", { empty: of("emptyMs", empty), peak: of("peakActive", number) }),
+  ].join(" ");
 }
 
 export const say = {
