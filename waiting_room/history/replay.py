@@ -13,7 +13,7 @@ counts them.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from heapq import heapify, heappop, heappush
@@ -94,7 +94,9 @@ class _Replay:
         for turn in sale.turns:
             if turn.kind in FROM_QUEUE:
                 self._calls[turn.called_at_ms].append(turn)
-        self._others = [turn for turn in sale.turns if turn.kind not in FROM_QUEUE]
+        self._past_the_line = deque(turn for turn in sale.turns if turn.kind == "skip")
+        self._uncounted = 0  # turns past the line that no tick's counters had yet
+        self._straight_in = deque(turn for turn in sale.turns if turn.kind == "direct")
         self._pace, self._called, self._passed = Pace(), set[int](), set[int]()
         self._present = _Present()
         self._head = 0
@@ -105,7 +107,8 @@ class _Replay:
             anew = before is None or before.generation != tick.generation
             if before is not None and not anew and _limits(before) != _limits(tick):
                 self._earn(_limits(before), tick.since_ms)
-            self._take_other_turns(tick)
+            self._take_past_the_line(tick)
+            self._take_straight_in(tick)
             if anew:  # what the turns before it left is in the tick's own numbers
                 self._begin(tick)
             self._one(tick)
@@ -130,15 +133,33 @@ class _Replay:
         tokens = earned(self._pace, limits, now_ms=now_ms)
         self._pace = replace(self._pace, tokens=tokens, tokens_at_ms=now_ms)
 
-    def _take_other_turns(self, tick: Tick) -> None:
-        """Fans past the line, and straight in by auto, took tokens too: how many are left then is
-        taken from the tick."""
-        while self._others and self._others[0].called_at_ms <= tick.at_ms:
-            turn = self._others.pop(0)
-            if turn.kind == "skip":
-                self._pace = replace(self._pace, fresh=self._pace.fresh + 1)
-                self._called.add(turn.place)
-            self._pace = replace(self._pace, tokens=tick.tokens, tokens_at_ms=tick.at_ms)
+    def _take_past_the_line(self, tick: Tick) -> None:
+        """They count as fresh calls. How many came since the tick before, the counters say, and not
+        their times: a row is written before the script is asked, with the time of the node's copy,
+        and a tick may come in between.
+        """
+        turns, here = self._past_the_line, self._calls.get(tick.at_ms, [])
+        while turns and turns[0].called_at_ms <= tick.at_ms:
+            self._called.add(turns.popleft().place)
+            self._uncounted += 1
+        fresh = sum(turn.kind == "fresh" for turn in here)
+        count = min(self._uncounted, tick.fresh - self._pace.fresh - fresh)
+        if count > 0:
+            self._uncounted -= count
+            self._pace = replace(self._pace, fresh=self._pace.fresh + count)
+            self._take_tokens_of(tick)
+
+    def _take_straight_in(self, tick: Tick) -> None:
+        """Those of the tick's own ms may have come before it or after: they count for both."""
+        turns, before = self._straight_in, len(self._straight_in)
+        while turns and turns[0].called_at_ms < tick.at_ms:
+            turns.popleft()
+        if len(turns) < before or (turns and turns[0].called_at_ms == tick.at_ms):
+            self._take_tokens_of(tick)
+
+    def _take_tokens_of(self, tick: Tick) -> None:
+        """Other turns took tokens, too: how many are left is taken from the tick."""
+        self._pace = replace(self._pace, tokens=tick.tokens, tokens_at_ms=tick.at_ms)
 
     def _one(self, tick: Tick) -> None:
         turns = self._turns_of(tick)
