@@ -46,7 +46,8 @@ if TYPE_CHECKING:
 CONSOLE_DOOR = "/console/enter/"
 NO_STORE = {"cache-control": "no-store"}
 
-_VERSION = re.compile(r'"(\d{1,9})"', re.ASCII)
+# A proxy that packs a reply makes its ETag weak (nginx does); the version in it is the same.
+_VERSION = re.compile(r'(?:W/)?"(\d{1,9})"', re.ASCII)
 _PLACE = re.compile(r"-1|\d{1,15}", re.ASCII)
 
 Handler = Callable[[Request, str, str], Awaitable[Response]]  # request, event id, who

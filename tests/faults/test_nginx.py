@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from websockets.asyncio.client import connect
 
+from tests.operators import ADMIN_TOKEN, BEARER
 from tests.running import (
     LIMIT_S,
     ROOT,
@@ -75,7 +76,8 @@ class House:
         self.url = f"https://127.0.0.1:{self.port}"
         self.tls = ssl.create_default_context(cafile=certificate / "fullchain.pem")
         self.nodes = [
-            onsale(port=free_port(), public_url=self.url, secret=SECRET) for _ in range(2)
+            onsale(port=free_port(), public_url=self.url, secret=SECRET, admin_token=ADMIN_TOKEN)
+            for _ in range(2)
         ]
         text = self._here(CONFIG.read_text(), certificate, folder)
         (folder / "nginx.conf").write_text(text)
@@ -153,6 +155,23 @@ async def test_only_pages_of_the_public_address_may_act_and_cookies_are_secure(h
         for origin in (house.nodes[0].url, f"http://127.0.0.1:{house.port}", "https://evil.test"):
             other = await fan.post(path, json={}, headers={"origin": origin})
             assert (other.status_code, other.json()["code"]) == (403, "bad_origin")
+
+
+async def test_a_room_that_came_packed_is_changed_by_the_etag_it_came_with(house, make_sale):
+    event_id = await make_sale(mode="on")
+    await settled(house.url, event_id, verify=house.tls)
+    path = f"/admin/events/{event_id}/admission"
+    async with house.fan() as operator:
+        operator.headers.update(BEARER)
+        before = await operator.get(path)
+        assert before.headers["etag"].startswith('"')
+        long = {"message": "🎫" * 280}  # more than gzip_min_length, by itself
+        told = await operator.patch(path, json=long, headers={"if-match": before.headers["etag"]})
+        assert told.headers["content-encoding"] == "gzip"
+        etag = told.headers["etag"]
+        assert etag.startswith('W/"')
+        taken = await operator.patch(path, json={"message": ""}, headers={"if-match": etag})
+        assert (taken.status_code, taken.json()["message"]) == (200, "")
 
 
 async def test_frames_go_both_ways_through_nginx_and_close_codes_arrive(house, make_sale):
