@@ -235,3 +235,22 @@ async def test_who_was_called_and_never_announced_is_drawn_again_to_the_same_pla
     given = await places(room, lobby)
     assert given[call.subject] == laid[call.subject] == 1
     assert sorted(given.values()) == list(range(1, 10))
+
+
+async def test_a_fan_called_out_of_line_is_not_drawn_though_redis_forgot_that_they_left_the_lobby(
+    room, lobby, redis
+):
+    async def note(_):
+        pass
+
+    await join_all(room, lobby)
+    entry = await redis.hget(f"wr:{{{lobby}}}:lobby", FANS[0])
+    await open_now(room, lobby, max_active=1)
+    assert (await room.interventions.skip(lobby, FANS[0], lambda *_: note)).kind == "called"
+    await redis.hset(f"wr:{{{lobby}}}:lobby", FANS[0], entry)  # Redis is as it was before
+    room.hub.lost(lobby, behind=True)
+    epoch, floor = await room.at(lobby)
+    assert (await room.where(lobby, FANS[0])).kind == "called"
+    resume_at_ms = (await room.settings(lobby)).resume_at_ms
+    closed = await room.draws.store.close(lobby, epoch, floor, now_ms=resume_at_ms)
+    assert closed.entries == 8

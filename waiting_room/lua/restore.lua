@@ -60,6 +60,7 @@ for _, call in ipairs(cjson.decode(ARGV[4])) do
     redis.call('ZREM', KEYS[3], subject)
     redis.call('SETBIT', KEYS[8], place, 0)
   end
+  redis.call('HDEL', KEYS[11], subject) -- a turn out of line took them out of the lobby
   redis.call('HSET', KEYS[7], subject, admission)
   if ends > 0 then
     redis.call('ZADD', KEYS[6], int(ends), subject)
