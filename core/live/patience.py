@@ -112,12 +112,12 @@ class PatientHttpProtocol(HttpToolsProtocol):
 
     def _too_slow(self) -> None:
         self._deadline = None
-        if self._is_answering():  # meanwhile we may not read: that is no fault of the client's
+        if self.is_answering():  # meanwhile we may not read: that is no fault of the client's
             self._expect(BODY_S)
         else:
             self._hang_up("too_slow", *_TOO_SLOW)
 
-    def _is_answering(self) -> bool:
+    def is_answering(self) -> bool:
         """Whether an earlier request than the one that is coming in is still being answered."""
         cycle = self.cycle
         waiting = self._in_head and cycle is not None and not cycle.response_complete

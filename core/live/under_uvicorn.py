@@ -62,7 +62,11 @@ def protocols(refused: Refusals | None = None) -> dict[str, Any]:
 class HubHttpProtocol(PatientHttpProtocol):
     """HTTP/1.1 whose replies may become streams of the hub."""
 
+    _last_was_asked = False  # what comes behind it is not listened to
+
     def data_received(self, data: bytes) -> None:
+        if self._last_was_asked:
+            return
         self._unset_keepalive_if_required()
         self.feeding(len(data))
         try:
@@ -71,11 +75,10 @@ class HubHttpProtocol(PatientHttpProtocol):
         except httptools.HttpParserUpgrade as exc:
             if not self._should_upgrade():
                 self._unsupported_upgrade_warning()
-                return
-            self.handle_websocket_upgrade()
-            early = data[exc.args[0] :]
-            if early:  # frames that came with the handshake: uvicorn itself would lose them
-                cast("WebSocketsSansIOProtocol", self.transport.get_protocol()).data_received(early)
+            elif self.is_answering():
+                self._leave_unanswered()
+            else:
+                self._upgrade(early=data[exc.args[0] :])
         except httptools.HttpParserError:
             self.send_400_response("Invalid HTTP request received.")
 
@@ -93,8 +96,23 @@ class HubHttpProtocol(PatientHttpProtocol):
         self.flow.resume_reading()
         self._forget()
 
-    def handle_websocket_upgrade(self) -> None:
-        super().handle_websocket_upgrade()
+    def _leave_unanswered(self) -> None:
+        """A handshake behind a request whose reply is not over: two would write to one client.
+
+        The reply before it is the last, as with what is asked behind a stream: a client may ask
+        again on another connection (RFC 9112, 9.3.2).
+        """
+        self._last_was_asked = True
+        self.cycle.keep_alive = False
+
+    def _upgrade(self, early: bytes) -> None:
+        """`early`: frames that came with the handshake. uvicorn itself would lose them."""
+        self.handle_websocket_upgrade()
+        protocol = cast("WebSocketsSansIOProtocol", self.transport.get_protocol())
+        if not protocol.handshake_initiated:  # `websockets` can't read it, and says nothing
+            self.send_400_response("Invalid WebSocket handshake.")
+        elif early:
+            protocol.data_received(early)
         self._forget()
 
     def _forget(self) -> None:
@@ -112,9 +130,10 @@ class _HttpWayOut:
 
     def take(self, hub: Hub, connection: Connection) -> bool:
         cycle, protocol = self._cycle, self._protocol
-        if cycle.disconnected or protocol.transport.is_closing():
-            return False
+        gone = cycle.disconnected or protocol.transport.is_closing()
         cycle.disconnected = True  # for uvicorn: nothing more will come of this call
+        if gone:
+            return False
         cycle.message_event.set()
         del cast("dict[str, Any]", cycle.scope)["extensions"]
         transport = protocol.transport

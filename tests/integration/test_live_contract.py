@@ -109,7 +109,9 @@ async def test_a_client_that_leaves_is_forgotten_once(site, wire, address):
 
 
 @pytest.mark.parametrize("path", ["/stream", "/socket"])
-async def test_a_client_that_leaves_while_it_is_handed_over_is_forgotten(site, address, path):
+async def test_a_client_that_leaves_while_it_is_handed_over_is_forgotten(
+    site, address, path, caplog
+):
     site.go_on.clear()
     async with Wire.open(address) as wire:
         if path == "/socket":
@@ -121,6 +123,7 @@ async def test_a_client_that_leaves_while_it_is_handed_over_is_forgotten(site, a
     site.go_on.set()
     await until(lambda: site.left)
     assert (len(site.left), site.hub.count, site.channel.members) == (1, 0, 0)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 async def test_a_client_that_takes_nothing_delays_nobody_and_ends_up_with_the_truth(

@@ -80,6 +80,54 @@ async def test_a_frame_that_comes_in_one_piece_with_the_handshake_is_heard(site)
         await until(lambda: site.heard == ["eager"])
 
 
+HANDSHAKE = UPGRADE.format(path="/socket", more="{more}")
+
+
+@pytest.mark.parametrize(
+    "handshake",
+    [
+        HANDSHAKE.format(more="content-length: 5\r\n") + "hello",
+        HANDSHAKE.format(more="".join(f"x-{n}: y\r\n" for n in range(200))),
+        HANDSHAKE.format(more=f"cookie: {'y' * 20_000}\r\n"),
+    ],
+    ids=["a body", "200 headers", "a cookie of 20 kB"],
+)
+async def test_a_handshake_that_cannot_be_read_is_refused_and_not_kept_open(site, handshake):
+    """By the hub. uvicorn itself says nothing, and waits for ever."""
+    async with serving(site.app(), "hub") as address, Wire.open(address) as wire:
+        wire.send(handshake.encode())
+        assert (await wire.rest()).startswith(b"HTTP/1.1 400 ")
+
+
+async def test_a_handshake_behind_a_request_is_not_answered_and_the_reply_is_the_last(site, caplog):
+    async with serving(site.app(), "hub") as address, Wire.open(address) as wire:
+        wire.send(b"GET /plain HTTP/1.1\r\nhost: onsale.test\r\n\r\n")
+        wire.send(UPGRADE.format(path="/socket", more="").encode() + client_frame(b"eager"))
+        reply = await wire.rest()
+        assert reply.startswith(b"HTTP/1.1 200 ")
+        assert b"connection: close\r\n" in reply
+        assert reply.endswith(b"\r\n\r\nplain words")
+    assert not site.came.is_set()
+    assert not caplog.records
+
+
+async def test_a_handshake_behind_a_stream_is_not_answered_and_the_stream_goes_on(site, caplog):
+    site.go_on.clear()
+    async with serving(site.app(), "hub") as address, Wire.open(address) as wire:
+        wire.get("/stream")
+        wire.send(UPGRADE.format(path="/socket", more="").encode())
+        await caught_up(address)
+        wire.send(client_frame(b"eager"))
+        await caught_up(address)
+        site.go_on.set()
+        await wire.until(b"\r\n\r\n")
+        assert (await wire.event()).name == "snapshot"
+        site.publish()
+        assert (await wire.event()).id == "1"
+    assert not site.sockets
+    assert not caplog.records
+
+
 async def test_bytes_of_both_ways_are_the_same_frames(site, address):
     async with Wire.open(address) as socket:
         await socket.upgrade("/socket")
