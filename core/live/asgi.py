@@ -73,6 +73,9 @@ class PulledTransport(asyncio.Transport):
     def can_write_eof(self) -> bool:
         return False
 
+    def get_write_buffer_size(self) -> int:
+        return len(self._bytes)
+
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """It is full from each write on: there is no limit to set."""
 

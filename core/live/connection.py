@@ -167,7 +167,9 @@ class Connection(_Hot):
         """Also called by hand: the handshake's protocol had the transport before."""
         self.transport = cast("asyncio.Transport", transport)
         self.wire = self.out = wire_of(self.transport)
-        self.transport.set_write_buffer_limits(high=0)  # says at once when it holds bytes already
+        self.transport.set_write_buffer_limits(high=0)
+        if self.transport.get_write_buffer_size():  # of an earlier reply: they go first
+            self.pause_writing()  # a transport says so only once, and may have told the one before
 
     def pause_writing(self) -> None:
         self.out = None
@@ -221,7 +223,7 @@ class Socket(Connection):
     something, and let go again when nothing of it is left to wait for.
     """
 
-    __slots__ = ("_count", "_fragments", "_is_text", "_on_text", "_parser", "_window")
+    __slots__ = ("_count", "_deaf", "_fragments", "_is_text", "_on_text", "_parser", "_window")
     kind = "websocket"
     BEAT = websocket.BEAT
 
@@ -230,8 +232,9 @@ class Socket(Connection):
         super().__init__(hub, on_closed)
         self._on_text = on_text
         self._parser: Protocol | None = None
-        self._fragments: list[bytes] | None = None  # of a message whose end has not come
+        self._fragments: bytes | None = None  # of a message whose end has not come
         self._is_text = True
+        self._deaf = False  # whoever says too much is not listened to any more
         self._window = self._count = 0
 
     def send_text(self, payload: bytes) -> None:
@@ -241,7 +244,8 @@ class Socket(Connection):
     def go_on(self, parser: Protocol, fragments: list[bytes], *, is_text: bool) -> None:
         """Go on where the handshake's protocol stood: it may have read half a message."""
         parser.max_message_size = MAX_MESSAGE_BYTES
-        self._parser, self._fragments, self._is_text = parser, fragments or None, is_text
+        self._parser, self._is_text = parser, is_text
+        self._fragments = b"".join(fragments) if fragments else None
 
     def message(self, text: str | None) -> None:
         """A message that somebody else has parsed; None for one that is not text."""
@@ -263,14 +267,32 @@ class Socket(Connection):
         """Not yet: the client answers our close frame with its own (RFC 6455, 7.1.1)."""
 
     def data_received(self, data: bytes) -> None:
-        if self._parser is None and websocket.is_pong(data):
-            if not self._counted(1):
-                self.refuse("too_many_frames")
+        if self._deaf:
             return
+        if self._parser is None and websocket.is_pong(data):
+            fair = self._counted(1)
+            if not fair:
+                self.refuse("too_many_frames")
+        else:
+            fair = self._parse(data)
+        if not fair:
+            self._deaf = True
+            if self.transport is not None:
+                super().hang_up()  # what it has said meanwhile has no end that could be waited for
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._parser is not None:
+            let_go(self._parser)
+            self._parser = None
+
+    def _parse(self, data: bytes) -> bool:
+        """Take what a client says, and answer it. False when that is too much at once."""
         parser = self._parser = self._parser or _parser()
         parser.receive_data(data[:MAX_READ_BYTES])
         frames = cast("list[Frame]", parser.events_received())
-        if self._counted(max(1, len(frames))) and len(data) <= MAX_READ_BYTES:
+        fair = self._counted(max(1, len(frames))) and len(data) <= MAX_READ_BYTES
+        if fair:
             for frame in frames:
                 self._take(frame, parser)
         else:
@@ -279,23 +301,18 @@ class Socket(Connection):
         if self._fragments is None and websocket.is_one_whole_frame(data) and not self.leaving:
             self._parser = None
             let_go(parser)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        if self._parser is not None:
-            let_go(self._parser)
-            self._parser = None
+        return fair
 
     def _take(self, frame: Frame, parser: Protocol) -> None:
         if self.leaving or frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
             return
         if frame.opcode is not Opcode.CONT:
-            self._fragments, self._is_text = [], frame.opcode is Opcode.TEXT
+            self._fragments, self._is_text = b"", frame.opcode is Opcode.TEXT
         assert self._fragments is not None
-        self._fragments.append(bytes(frame.data))
+        self._fragments += bytes(frame.data)  # at most MAX_MESSAGE_BYTES, which the parser sees to
         if not frame.fin:
             return
-        message, self._fragments = b"".join(self._fragments), None
+        message, self._fragments = self._fragments, None
         try:
             understood = self._is_text and self._on_text(message.decode())
         except UnicodeDecodeError:

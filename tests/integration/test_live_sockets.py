@@ -3,8 +3,10 @@
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError
+from websockets.frames import Opcode
 
 from core.live import websocket
+from core.live.connection import MAX_FRAMES_A_WINDOW
 from tests.live_clients import UPGRADE, Wire, client_frame, frames, serving
 from tests.live_site import caught_up
 from tests.waiting import until
@@ -125,6 +127,24 @@ async def test_a_handshake_behind_a_stream_is_not_answered_and_the_stream_goes_o
         site.publish()
         assert (await wire.event()).id == "1"
     assert not site.sockets
+    assert not caplog.records
+
+
+async def test_who_said_too_much_is_neither_heard_nor_answered_any_more(site, caplog):
+    ping = client_frame(b"there?", op=9)
+    async with serving(site.app(), "hub") as address, Wire.open(address) as wire:
+        await wire.upgrade("/socket")
+        await wire.frames(1)
+        wire.send(ping * 2 * MAX_FRAMES_A_WINDOW)
+        while (await wire.frames(1))[0].opcode is not Opcode.CLOSE:
+            pass
+        await wire.rest()
+        for _ in range(5):
+            wire.send(ping * MAX_FRAMES_A_WINDOW + client_frame(b"still here"))
+            await caught_up(address)
+        assert site.hub.count == 1, "the rest is read, so that the goodbye arrives"
+        assert site.sockets[0].transport.get_write_buffer_size() == 0
+    assert site.heard == []
     assert not caplog.records
 
 

@@ -24,13 +24,15 @@ def runner(request):
 
 
 @contextlib.asynccontextmanager
-async def stream_to(peer: socket.socket):
-    """A connection of a hub whose other end is `peer`."""
+async def stream_to(peer: socket.socket, earlier: bytes = b""):
+    """A connection of a hub whose other end is `peer`. `earlier`: what a reply before it wrote."""
     ours = socket.create_connection(peer.getsockname())
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # until it is a connection's
     theirs, _ = peer.accept()
     hub = Hub()
     connection = EventStream(hub)
     transport, _ = await asyncio.get_running_loop().connect_accepted_socket(asyncio.Protocol, ours)
+    transport.write(earlier)
     transport.set_protocol(connection)
     hub.adopt(connection, transport)
     with theirs:
@@ -61,6 +63,20 @@ def test_what_a_full_socket_did_not_take_comes_later_once_and_in_order(runner, p
             await until(lambda: connection.out is not None)
             connection.write(b"and on")
             return bytes(written) + b"and on", read + await read_exactly(theirs, len(b"and on"))
+
+    written, read = runner.run(story())
+    assert read == written
+
+
+def test_what_an_earlier_reply_could_not_write_yet_goes_first(runner, peer):
+    async def story():
+        earlier = b"earlier " * 100_000  # so much that the protocol of then was told to pause
+        async with stream_to(peer, earlier) as (connection, theirs):
+            assert connection.out is None
+            read = await read_exactly(theirs, len(earlier))
+            await until(lambda: connection.out is not None)
+            connection.write(b"and on")
+            return earlier + b"and on", read + await read_exactly(theirs, len(b"and on"))
 
     written, read = runner.run(story())
     assert read == written

@@ -1,5 +1,8 @@
 """The hub: its pace, what it counts, whom it sends away."""
 
+import itertools
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +11,7 @@ from websockets.frames import Opcode
 
 from core.live import websocket
 from core.live.channel import Channel
-from core.live.connection import MAX_FRAMES_A_WINDOW
+from core.live.connection import MAX_FRAMES_A_WINDOW, WINDOW_S
 from core.live.hub import BEAT_EVERY_S, MAX_FULL_S, MAX_TICK_S, TICK_S, Hub, stretched
 from tests.live_clients import Pulled, client_frame
 
@@ -91,6 +94,17 @@ async def test_pongs_need_no_parser_and_are_counted_like_all_frames(hub):
     assert client.connection._parser is None
     client.connection.data_received(pong)
     assert await client.next() == websocket.close(websocket.TOO_MANY_FRAMES)
+
+
+async def test_a_message_that_never_ends_is_not_kept_piece_by_piece(hub, monkeypatch):
+    client, now_s = Pulled.socket(hub), itertools.count(0, WINDOW_S)
+    monkeypatch.setattr(hub, "now_s", lambda: float(next(now_s)))
+    client.connection.data_received(client_frame(b"x", fin=False))
+    before = sys.getsizeof(client.connection._fragments)
+    for _ in range(1_000):
+        client.connection.data_received(client_frame(b"", op=Opcode.CONT, fin=False))
+    assert not client.connection.leaving
+    assert sys.getsizeof(client.connection._fragments) == before
 
 
 async def test_clients_are_spread_over_the_wheel(hub):
