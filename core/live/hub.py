@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import random
 import time
 from collections.abc import Iterable, Iterator
@@ -29,13 +30,16 @@ from core.live.connection import Connection
 from core.live.metrics import LiveMetrics
 from core.live.websocket import COME_BACK
 from core.refusals import Refusals
-from core.tasks import end
+from core.tasks import Repeated, end
+
+log = logging.getLogger(__name__)
 
 TICK_S = 0.05
 MAX_TICK_S = 1.0
 SLICE = 512  # writes between two looks at what else the process has to do
 BEAT_EVERY_S = 25  # each client hears something as often; proxies give up after 60
 MAX_FULL_S = 20.0  # a client that takes nothing for so long is hopeless
+HOUSEKEEP_EVERY_S = 1.0
 LINGER_S = 5.0  # how long a goodbye may take
 DRAIN_STEP_S = 0.05
 DRAIN_SHARE = 0.75  # of the drain, for goodbyes; the rest is for who is slow to take them
@@ -73,17 +77,21 @@ class Hub:
         self._work = asyncio.Event()
         self._empty = asyncio.Event()
         self._among: set[Any] | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._housekeeping = Repeated(self._housekeep, every_s=HOUSEKEEP_EVERY_S)
+        self._turn = 0  # of the wheel
+        self._tick_task: asyncio.Task[None] | None = None
         self._drain_task: asyncio.Task[None] | None = None
         self.tick_s = TICK_S
 
     async def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._tick()), asyncio.create_task(self._housekeep())]
+        self._tick_task = asyncio.create_task(self._tick())
+        await self._housekeeping.start()
 
     async def stop(self) -> None:
         """Cut off whoever is left. Stopping twice is fine."""
-        await end(*self._tasks, *([self._drain_task] if self._drain_task else []))
-        self._tasks, self._drain_task = [], None
+        await self._housekeeping.stop()
+        await end(*(task for task in (self._tick_task, self._drain_task) if task is not None))
+        self._tick_task = self._drain_task = None
         for connection in self.connections():
             connection.abort()
 
@@ -191,7 +199,10 @@ class Hub:
         owed, self._owed = self._owed, []
         wrote_s = 0.0
         for channel in changed:
-            wrote_s += await self._flush_channel(channel)
+            try:
+                wrote_s += await self._flush_channel(channel)
+            except Exception:  # of whoever makes its frames: the other channels go on
+                log.exception("a channel was not written")
         for some in _slices(owed):
             began_s = time.perf_counter()
             self._write_frames(some)
@@ -273,12 +284,9 @@ class Hub:
 
     async def _housekeep(self) -> None:
         """Once a second: one bucket of the wheel is sent a sign of life, the hopeless are ended."""
-        turn = 0
-        while True:
-            await asyncio.sleep(1.0)
-            turn = (turn + 1) % len(self._wheel)
-            await self._beat(self._wheel[turn])
-            self.sweep(self.now_s())
+        self._turn = (self._turn + 1) % len(self._wheel)
+        await self._beat(self._wheel[self._turn])
+        self.sweep(self.now_s())
 
     async def _beat(self, bucket: set[Connection]) -> None:
         quiet_since_s = self.now_s() - len(self._wheel)

@@ -107,6 +107,21 @@ async def test_a_message_that_never_ends_is_not_kept_piece_by_piece(hub, monkeyp
     assert sys.getsizeof(client.connection._fragments) == before
 
 
+async def test_a_channel_whose_frames_cannot_be_made_keeps_nothing_from_the_others(caplog):
+    hub = Hub()
+    await hub.start()
+    broken, fine = Channel(1, snapshot=lambda: b"" + None), Channel(1)
+    Pulled.reader(hub, broken, None)
+    reader = Pulled.reader(hub, fine, 0)
+    for number, news in enumerate((b"one", b"two"), 1):
+        broken.publish(number, b"x")
+        fine.publish(number, news)
+        assert await reader.next() == news
+        reader.connection.resume_writing()
+    assert "a channel was not written" in caplog.text
+    await hub.stop()
+
+
 async def test_clients_are_spread_over_the_wheel(hub):
     for _ in range(3 * BEAT_EVERY_S):
         Pulled.socket(hub)
