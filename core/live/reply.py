@@ -50,9 +50,11 @@ class StreamReply(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         head = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         if scope["method"] == "HEAD":
-            await send(head)
-            await send({"type": "http.response.body", "body": b""})
-            self.connection.connection_lost(None)
+            try:
+                await send(head)
+                await send({"type": "http.response.body", "body": b""})
+            finally:
+                self.connection.connection_lost(None)
             return
         way_out = _way_out(scope)
         if way_out is None:
@@ -61,11 +63,15 @@ class StreamReply(Response):
             await asgi.stream(self._hub, self.connection, scope, receive, send)
             return
         way_out.before_head()
-        await send(head)
-        if way_out.take(self._hub, self.connection):
+        taken = False
+        try:
+            await send(head)
+            taken = way_out.take(self._hub, self.connection)
+        finally:
+            if not taken:
+                self.connection.connection_lost(None)
+        if taken:
             self._join()
-        else:
-            self.connection.connection_lost(None)
 
     def _join(self) -> None:
         self._hub.join(self.connection, self._channel, self._after)
