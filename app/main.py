@@ -36,6 +36,7 @@ from config.settings import Settings
 from core import db as postgres
 from core import redis as redis_client
 from core.clients import Clients, parse_networks
+from core.cookies import Cookies
 from core.db import Db
 from core.edge import HTTP_STATUS
 from core.errors import AppError
@@ -134,7 +135,7 @@ def _build(
     sale = Sale(room, seat_map)
     gateway = SandboxGateway(addresses.gateway_socket)
     checkout = Checkout(db, catalogue, seat_map, room, gateway, keys)
-    secure, shops = settings.secure_cookies, Shops(redis, db, room)
+    shops = Shops(redis, db, room)
     admin = Admin(
         db,
         keys,
@@ -143,7 +144,6 @@ def _build(
         seat_counts=seat_map.counts,
         give_back=checkout.holds.give_back,
         admin_token=admin_token,
-        secure=secure,
     )
 
     async def free(event_id: str) -> int:
@@ -161,7 +161,6 @@ def _build(
         room=room,
         shops=shops,
         require_join=limits.require,
-        secure=secure,
         demo=settings.demo,
         crowd=frozenset({demo.CROWD_EVENT} if settings.demo and settings.crowd else ()),
     )
@@ -171,11 +170,7 @@ def _build(
         stock=Stock(room.hub.views, free),
         keyring=KeyRing(db, room.passes, days=settings.pass_key_days),
         live=live,
-        queue=QueueWeb(
-            *(room, live, limits),
-            secure=secure,
-            shares=sockets,
-        ),
+        queue=QueueWeb(room, live, limits, sockets),
         seat_map=seat_map,
         draw=DrawWeb(room.draws.rows),
         beacon=BeaconAdmin(db, room.draws.rows, admin),
@@ -212,10 +207,11 @@ def _application(services: Services, keys: Keys, settings: Settings) -> Starlett
                 live=services.live,
                 refused=services.refused,
             ),
-            Middleware(VisitorMiddleware, keys, secure=settings.secure_cookies),
+            Middleware(VisitorMiddleware, keys),
         ],
         lifespan=lifespan,
     )
+    app.state.cookies = Cookies(secure=settings.secure_cookies)
     app.state.languages = Languages(pseudo=settings.env != "production")
     app.router.redirect_slashes = False  # it would redirect to whatever the Host header names
     app.state.refused = services.refused

@@ -10,11 +10,11 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from core.cookies import cookies_of
 from core.errors import BadVisitor, NoVisitor
 from core.ids import Subject, is_id, new_id
 from core.signing import Keys
 
-COOKIE = "onsale_visitor"
 COOKIE_LIFE_S = 400 * 24 * 3600  # the longest that browsers keep a cookie
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _SCOPE_KEY = "onsale.visitor"
@@ -23,28 +23,27 @@ _SCOPE_KEY = "onsale.visitor"
 class VisitorMiddleware:
     """Puts the visitor into the scope and, if a route made one, the cookie into the reply."""
 
-    def __init__(self, app: ASGIApp, keys: Keys, *, secure: bool) -> None:
-        self._app, self._keys, self._secure = app, keys, secure
+    def __init__(self, app: ASGIApp, keys: Keys) -> None:
+        self._app, self._keys = app, keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
-        value = HTTPConnection(scope).cookies.get(COOKIE, "")
+        connection = HTTPConnection(scope)
+        cookies = cookies_of(connection)
+        value = cookies.read(connection, "visitor")
         known = read_cookie(self._keys, value)
         scope[_SCOPE_KEY] = visitor = _Visitor(known, forged=bool(value) and known is None)
 
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start" and visitor.made is not None:
-                MutableHeaders(scope=message).append("set-cookie", self._cookie(visitor.made))
+                value = cookie_value(self._keys, visitor.made)
+                cookie = cookies.header("visitor", value, COOKIE_LIFE_S)
+                MutableHeaders(scope=message).append("set-cookie", cookie)
             await send(message)
 
         await self._app(scope, receive, send_with_cookie)
-
-    def _cookie(self, subject: Subject) -> str:
-        attributes = f"Path=/; Max-Age={COOKIE_LIFE_S}; HttpOnly; SameSite=Lax"
-        secure = "; Secure" if self._secure else ""
-        return f"{COOKIE}={cookie_value(self._keys, subject)}; {attributes}{secure}"
 
 
 class _Visitor:

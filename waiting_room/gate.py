@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.requests import HTTPConnection
 
+from core.cookies import cookies_of
 from core.ids import Subject
 from core.visitor import known_visitor, visitor_of
 from waiting_room.service import WaitingRoom
@@ -28,13 +29,9 @@ class Gate:
         return await self(connection, event_id)
 
 
-def pass_cookie(event_id: str) -> str:
-    return f"onsale_pass_{event_id}"
-
-
 def pass_of(connection: HTTPConnection, event_id: str) -> str:
     """The pass a caller presents: a bearer token, else the cookie; '' for none."""
-    return bearer_of(connection) or connection.cookies.get(pass_cookie(event_id), "")
+    return bearer_of(connection) or cookies_of(connection).read(connection, "pass", event_id)
 
 
 def bearer_of(connection: HTTPConnection) -> str:

@@ -22,6 +22,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from core.cookies import cookies_of
 from core.edge import Body, count_refusal, event_id_of, json_reply, read_body, socket_close_code
 from core.errors import AppError
 from core.live.connection import Connection, Socket
@@ -31,7 +32,6 @@ from core.live.shares import Share, Shares
 from core.visitor import visitor_of
 from waiting_room.cloudflare import cf_waiting_room
 from waiting_room.draw.receipts import MAX_RECEIPT_CHARACTERS, keep_receipt
-from waiting_room.gate import pass_cookie
 from waiting_room.limits import JoinLimits
 from waiting_room.passes.signed import MAX_SLIP_CHARACTERS
 from waiting_room.service import WaitingRoom
@@ -55,12 +55,9 @@ class QueueWeb:
         room: WaitingRoom,
         live: Hub,
         limits: JoinLimits,
-        *,
-        secure: bool,
         shares: Shares,
     ) -> None:
-        self._room, self._live, self._limits = room, live, limits
-        self._secure, self._shares = secure, shares
+        self._room, self._live, self._limits, self._shares = room, live, limits, shares
 
     def routes(self) -> list[BaseRoute]:
         queue = "/events/{event_id}/queue"
@@ -79,14 +76,14 @@ class QueueWeb:
         event_id, subject = event_id_of(request), visitor_of(request)
         await self._limits.require(request, event_id, subject)
         joined = await self._room.join(event_id, subject, body.slip, body.receipt)
-        reply = self._reply(event_id, joined)
+        reply = self._reply(request, event_id, joined)
         if "receipt" in joined:
-            keep_receipt(reply, event_id, joined["receipt"], secure=self._secure)
+            keep_receipt(request, reply, event_id, joined["receipt"])
         return reply
 
     async def state(self, request: Request) -> Response:
         event_id = event_id_of(request)
-        return self._reply(event_id, await self._room.state(event_id, visitor_of(request)))
+        return self._reply(request, event_id, await self._room.state(event_id, visitor_of(request)))
 
     async def status(self, request: Request) -> Response:
         state = await self._room.state(event_id_of(request), visitor_of(request))
@@ -95,12 +92,14 @@ class QueueWeb:
     async def accept(self, request: Request) -> Response:
         await read_body(request, Nothing)
         event_id = event_id_of(request)
-        return self._reply(event_id, await self._room.accept(event_id, visitor_of(request)))
+        return self._reply(
+            request, event_id, await self._room.accept(event_id, visitor_of(request))
+        )
 
     async def leave(self, request: Request) -> Response:
         await read_body(request, Nothing)
         event_id = event_id_of(request)
-        return self._reply(event_id, await self._room.leave(event_id, visitor_of(request)))
+        return self._reply(request, event_id, await self._room.leave(event_id, visitor_of(request)))
 
     async def jwks(self, _: Request) -> Response:
         keys = self._room.passes.public_keys(now_ms=time.time_ns() // 1_000_000)
@@ -137,17 +136,12 @@ class QueueWeb:
         count_refusal(websocket, exc)
         await websocket.close(socket_close_code(exc), exc.code)
 
-    def _reply(self, event_id: str, body: dict[str, Any]) -> Response:
+    def _reply(self, request: Request, event_id: str, body: dict[str, Any]) -> Response:
         reply = json_reply(body, headers={"cache-control": "no-store"})
         if "pass" in body:
-            reply.set_cookie(
-                pass_cookie(event_id),
-                body["pass"],
-                max_age=max(0, (body["endsAt"] - body["now"]) // 1000),
-                httponly=True,
-                samesite="lax",
-                secure=self._secure,
-            )
+            life_s = max(0, (body["endsAt"] - body["now"]) // 1000)
+            cookies = cookies_of(request)
+            cookies.set(reply, "pass", body["pass"], life_s=life_s, event_id=event_id)
         return reply
 
 

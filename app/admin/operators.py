@@ -33,7 +33,7 @@ class Operators:
         return token
 
     async def open_session(self, token: str) -> str | None:
-        """The Set-Cookie value that a one-time link is worth; None when it is used or ended."""
+        """What the session's cookie says that a link is worth; None when it is used or ended."""
         if len(token) > MAX_TOKEN_CHARACTERS or not await self._store.use_link(token):
             return None
         return self._sessions.begin()

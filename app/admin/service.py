@@ -39,10 +39,7 @@ BY_NODE: Final = "node"
 
 
 class Admin:
-    """`seat_counts` is `SeatMap.counts`, `give_back` is `Holds.give_back`.
-
-    `secure`: whether cookies are for https only.
-    """
+    """`seat_counts` is `SeatMap.counts`, `give_back` is `Holds.give_back`."""
 
     def __init__(
         self,
@@ -54,12 +51,11 @@ class Admin:
         seat_counts: SeatCounts,
         give_back: GiveBack,
         admin_token: str,
-        secure: bool,
     ) -> None:
         self._store = AdminStore(db)
         self._waiting_room, self._seat_counts = waiting_room, seat_counts
         self._give_back = give_back
-        self.sessions = Sessions(self._store, keys, secure=secure)
+        self.sessions = Sessions(self._store, keys)
         self.operators = Operators(self._store, self.sessions, admin_token)
         self._drains = Drains(waiting_room, self.end_drain)
         self._previews = Previews(waiting_room)

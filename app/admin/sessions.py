@@ -17,12 +17,12 @@ from typing import Final
 from starlette.requests import HTTPConnection
 
 from app.admin.store import AdminStore
+from core.cookies import cookies_of
 from core.live.connection import Connection
 from core.live.websocket import COME_BACK
 from core.signing import Keys
 from core.tasks import Repeated
 
-COOKIE: Final = "onsale_console"
 SESSION_LIFE_S: Final = 12 * 3600
 LOOK_EVERY_S: Final = 1.0
 
@@ -36,17 +36,15 @@ class Session:
 
 
 class Sessions(Repeated):
-    """`secure`: whether the cookie is for https only."""
-
-    def __init__(self, store: AdminStore, keys: Keys, *, secure: bool) -> None:
+    def __init__(self, store: AdminStore, keys: Keys) -> None:
         super().__init__(self.look, every_s=LOOK_EVERY_S)
-        self._store, self._keys, self._secure = store, keys, secure
+        self._store, self._keys = store, keys
         self._logged_out: set[str] = set()
         self._streams: dict[Connection, Session] = {}
 
     def begin(self) -> str:
-        """The Set-Cookie value of a new session."""
-        return self._set_cookie(self.value(int(time.time()) + SESSION_LIFE_S), SESSION_LIFE_S)
+        """What the cookie of a new session says, for SESSION_LIFE_S."""
+        return self.value(int(time.time()) + SESSION_LIFE_S)
 
     def value(self, ends_at_s: int) -> str:
         name, ends = secrets.token_hex(4), str(ends_at_s)
@@ -54,7 +52,7 @@ class Sessions(Repeated):
 
     def of(self, connection: HTTPConnection) -> Session | None:
         """The caller's, if it lives."""
-        found = _SESSION.fullmatch(connection.cookies.get(COOKIE, ""))
+        found = _SESSION.fullmatch(cookies_of(connection).read(connection, "console"))
         if found is None:
             return None
         name, ends, mac = found.groups()
@@ -62,15 +60,14 @@ class Sessions(Repeated):
         genuine = self._keys.mac_ok(mac, "console", name, ends)
         return session if genuine and self._lives(session) else None
 
-    async def log_out(self, session: Session) -> str:
-        """The Set-Cookie value that takes the cookie away; its copies are worth nothing either.
+    async def log_out(self, session: Session) -> None:
+        """Its cookie is worth nothing any more, nor are copies of it.
 
         On other nodes within LOOK_EVERY_S. Safe to repeat. Raises StoreUnavailable: then it lives.
         """
         await self._store.log_out(session.name, session.ends_at_s)
         self._logged_out.add(session.name)
         self._end_streams()
-        return self._set_cookie("", 0)
 
     def watch(self, session: Session, stream: Connection) -> None:
         """`stream` ends with the session. Tell `forget` when it ended before."""
@@ -94,7 +91,3 @@ class Sessions(Repeated):
         for stream, session in list(self._streams.items()):
             if not self._lives(session):
                 stream.close(COME_BACK)
-
-    def _set_cookie(self, value: str, life_s: int) -> str:
-        secure = "; Secure" if self._secure else ""
-        return f"{COOKIE}={value}; Path=/; Max-Age={life_s}; HttpOnly; SameSite=Lax{secure}"

@@ -31,7 +31,9 @@ from starlette.routing import Route
 
 from app.admin.model import FanNamed, Nothing, Revocation, RoomChange, shown
 from app.admin.past import EVERY_S
+from app.admin.sessions import SESSION_LIFE_S
 from app.admin.store import AuditRow
+from core.cookies import cookies_of
 from core.edge import json_reply, read_body
 from core.errors import BadRequest
 from core.ids import EVENT_ID
@@ -157,15 +159,16 @@ class AdminWeb:
         session = self._admin.sessions.of(request)
         reply = RedirectResponse("/console", 303, headers=NO_STORE)
         if session is not None:
-            reply.headers["set-cookie"] = await self._admin.sessions.log_out(session)
+            await self._admin.sessions.log_out(session)
+            cookies_of(request).set(reply, "console", "", life_s=0)
         return reply
 
     async def enter(self, request: Request) -> Response:
         """Always on to the console, which says how to get in when there is no session."""
-        cookie = await self._admin.operators.open_session(request.path_params["token"])
+        session = await self._admin.operators.open_session(request.path_params["token"])
         reply = RedirectResponse("/console", 303, headers=NO_STORE)
-        if cookie is not None:
-            reply.headers["set-cookie"] = cookie
+        if session is not None:
+            cookies_of(request).set(reply, "console", session, life_s=SESSION_LIFE_S)
         return reply
 
 

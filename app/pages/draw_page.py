@@ -20,11 +20,11 @@ from app.catalogue.model import Event
 from app.pages.draw_view import Entrant, draw_view
 from app.pages.language import Language, language_of
 from app.pages.render import NO_STORE, page
+from core.cookies import cookies_of
 from core.errors import NotFound
 from core.ids import is_id
 from core.visitor import known_visitor
 from waiting_room.draw.model import Draw, Proof
-from waiting_room.draw.receipts import RECEIPT_COOKIE
 from waiting_room.draw.service import Draws
 from waiting_room.errors import BadReceipt
 
@@ -80,10 +80,14 @@ class DrawPage:
 
     def _own(self, request: Request, event_id: str) -> tuple[str, str]:
         """(receipt, entry id) of the visitor; '' each for who brings none."""
-        receipt, subject = request.cookies.get(RECEIPT_COOKIE, ""), known_visitor(request)
-        if not receipt or subject is None:
+        kept, subject = (
+            cookies_of(request).read(request, "receipt", event_id),
+            known_visitor(request),
+        )
+        if not kept or subject is None:
             return "", ""
         try:
-            return receipt, self._draws.receipts.read(receipt, event_id, subject).entry_id
+            entry, receipt = self._draws.receipts.kept(kept, event_id, subject)
         except BadReceipt:
             return "", ""
+        return receipt, entry.entry_id

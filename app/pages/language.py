@@ -27,8 +27,9 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_currency, format_decimal, get_currency_precision
 from starlette.requests import HTTPConnection
 
+from core.cookies import cookies_of
+
 LOCALES: Final = Path(__file__).parent / "locale"
-COOKIE = "onsale_language"
 VARY = {"vary": "Accept-Language, Cookie"}
 MAX_ACCEPTED = 20  # languages of one header that are looked at
 PLACEHOLDER = re.compile(r"(\{\w+\})")
@@ -166,7 +167,7 @@ class Languages:
 
     def of(self, connection: HTTPConnection) -> Language:
         """The one chosen by hand, else the first that the browser asks for, else English."""
-        chosen = self._all.get(connection.cookies.get(COOKIE, ""))
+        chosen = self._all.get(cookies_of(connection).read(connection, "language"))
         return chosen or self.accepted(connection.headers.get("accept-language", ""))
 
     def accepted(self, header: str) -> Language:

@@ -46,12 +46,9 @@ class QueuePage:
         wanted: Callable[[Request], Awaitable[Event]],
         require_join: RequireJoin,
         returns: Returns,
-        *,
-        secure: bool,
     ) -> None:
-        self._returns, self._secure = returns, secure
         self._room, self._common, self._wanted = room, common, wanted
-        self._require_join = require_join
+        self._require_join, self._returns = require_join, returns
 
     def routes(self) -> list[Route]:
         return [Route(PATH, self.show), Route(PATH, self.act, methods=["POST"])]
@@ -69,7 +66,7 @@ class QueuePage:
             request, "queue.html", **self._common(event, words), queue=view | {"drawn": drawn}
         )
         if state is not None and "receipt" in state:
-            keep_receipt(reply, event.event_id, state["receipt"], secure=self._secure)
+            keep_receipt(request, reply, event.event_id, state["receipt"])
         return reply
 
     async def act(self, request: Request) -> Response:

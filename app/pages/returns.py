@@ -25,12 +25,17 @@ from starlette.routing import Route
 from app.catalogue.model import Event
 from app.pages.language import Language, language_of
 from app.pages.render import NO_STORE, page
+from core.cookies import cookies_of
 from core.errors import NotAdmitted
 from core.visitor import visitor_of
+from waiting_room.shops.errors import ReturnRefused
 from waiting_room.shops.service import Shops
 
 PARAMETER = "return"
 REMEMBERED_S = 24 * 3600
+MAX_REMEMBERED_CHARACTERS = (
+    1_000  # the cookie comes with every call, and proxies take heads of 8 KiB
+)
 
 
 class Returns:
@@ -39,11 +44,8 @@ class Returns:
         shops: Shops,
         common: Callable[[Event, Language], dict[str, Any]],
         wanted: Callable[[Request], Awaitable[Event]],
-        *,
-        secure: bool,
     ) -> None:
         self._shops, self._common, self._wanted = shops, common, wanted
-        self._secure = secure
 
     def routes(self) -> list[Route]:
         return [Route("/e/{event_id}/queue/return", self.go_on)]
@@ -51,17 +53,12 @@ class Returns:
     async def remember(self, request: Request, event_id: str) -> Response:
         """Takes the address out of the URL. Raises ReturnRefused."""
         address = request.query_params[PARAMETER]
+        if len(address) > MAX_REMEMBERED_CHARACTERS:
+            raise ReturnRefused(address)
         await self._shops.require_allowed(event_id, address)
         reply = _to(event_id, "queue")
-        reply.set_cookie(
-            _cookie(event_id),
-            base64.urlsafe_b64encode(address.encode()).decode(),
-            max_age=REMEMBERED_S,
-            path=f"/e/{event_id}",
-            httponly=True,
-            samesite="lax",
-            secure=self._secure,
-        )
+        text = base64.urlsafe_b64encode(address.encode()).decode()
+        cookies_of(request).set(reply, "return", text, life_s=REMEMBERED_S, event_id=event_id)
         return reply
 
     def ahead(self, request: Request, event_id: str) -> Response | None:
@@ -81,14 +78,11 @@ class Returns:
         return page(request, "onward.html", **self._common(event, words), onward=onward, shop=shop)
 
 
-def _cookie(event_id: str) -> str:
-    return f"onsale_return_{event_id}"
-
-
 def _remembered(request: Request, event_id: str) -> str:
     """What the cookie says, which may be anything; '' for none."""
     try:
-        return base64.urlsafe_b64decode(request.cookies.get(_cookie(event_id), "")).decode()
+        text = cookies_of(request).read(request, "return", event_id)
+        return base64.urlsafe_b64decode(text).decode()
     except (binascii.Error, ValueError):
         return ""
 

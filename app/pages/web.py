@@ -32,12 +32,13 @@ from app.catalogue.store import Catalogue
 from app.pages.covers import cover
 from app.pages.draw_page import DrawPage
 from app.pages.forms import read_form
-from app.pages.language import COOKIE, Language, language_of, languages_of
+from app.pages.language import Language, language_of, languages_of
 from app.pages.orders import calendar, order_view
 from app.pages.queue_page import QueuePage, RequireJoin
 from app.pages.render import NO_STORE, page
 from app.pages.returns import Returns
 from app.pages.words import N_, Sale, Truth, truth
+from core.cookies import cookies_of
 from core.edge import event_id_of
 from core.errors import AppError, BadRequest, NotFound, titles
 from core.visitor import known_visitor, visitor_of
@@ -79,18 +80,15 @@ class Pages:
         room: WaitingRoom,
         shops: Shops,
         require_join: RequireJoin,
-        secure: bool,
         demo: bool = False,
         crowd: frozenset[str] = frozenset(),
     ) -> None:
         self._catalogue, self._numbers, self._free = catalogue, numbers, free
         self._booking, self._require_operator = booking, require_operator
-        self._demo, self._crowd, self._secure = demo, crowd, secure
-        self._returns = Returns(shops, self._common, self._wanted, secure=secure)
+        self._demo, self._crowd = demo, crowd
+        self._returns = Returns(shops, self._common, self._wanted)
         self._draw = DrawPage(room.draws, self._common, self._wanted)
-        self._queue = QueuePage(
-            room, self._common, self._wanted, require_join, self._returns, secure=secure
-        )
+        self._queue = QueuePage(room, self._common, self._wanted, require_join, self._returns)
 
     def routes(self) -> list[Route]:
         return [
@@ -171,14 +169,7 @@ class Pages:
         reply = Response(status_code=303, headers={"location": _local(form.get("back", ""))})
         chosen = languages_of(request).get(form.get("to", ""))
         if chosen is not None:
-            reply.set_cookie(
-                COOKIE,
-                chosen.tag,
-                max_age=LANGUAGE_LIFE_S,
-                httponly=True,
-                samesite="lax",
-                secure=self._secure,
-            )
+            cookies_of(request).set(reply, "language", chosen.tag, life_s=LANGUAGE_LIFE_S)
         return reply
 
     async def _wanted(self, request: Request) -> Event:

@@ -22,8 +22,8 @@ import httpx
 
 from app.main import Addresses, Node
 from config.settings import Settings
+from core.cookies import cookie_name
 from core.db import Db, load_queries
-from core.visitor import COOKIE
 
 IDENTITIES = (1, 10, 100, 1000)
 AT_ONCE = 50
@@ -143,6 +143,7 @@ async def _play(node: Node, scenario: Scenario, fans: int) -> Outcome:
 async def _join(node: Node, scenario: Scenario, peers: Sequence[str]) -> list[str]:
     """One new visitor from each address; the subjects of those who were let in."""
     lane = asyncio.Semaphore(AT_ONCE)
+    cookie = cookie_name("visitor", secure=node.app.state.cookies.secure)
 
     async def one(peer: str) -> str | None:
         transport = httpx.ASGITransport(app=node.app, client=(peer, 1))
@@ -152,7 +153,7 @@ async def _join(node: Node, scenario: Scenario, peers: Sequence[str]) -> list[st
                 if reply.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
                     break
                 await asyncio.sleep(RETRY_S)
-            return fan.cookies[COOKIE].partition(".")[0] if reply.is_success else None
+            return fan.cookies[cookie].partition(".")[0] if reply.is_success else None
 
     joined = await asyncio.gather(*map(one, peers))
     return [subject for subject in joined if subject]

@@ -22,13 +22,14 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Origin
 
+from core.cookies import cookie_name
+
 ANSWER_TIMEOUT_S = 20.0
 KEEP_ALIVE_S = 2.0  # below the server's 5 s, so that it never hangs up on a call
 MAX_REPEATS = 30
 MAX_PAUSE_S = 5.0
 MAX_RECONNECTS = 20
 COME_BACK = range(4000, 4500)  # close codes; see docs/protocol.md
-VISITOR_COOKIE = "onsale_visitor"
 
 # One for all: to build one takes longer than a whole purchase.
 _TLS = ssl.create_default_context()
@@ -77,7 +78,8 @@ class Browser:
     @property
     def subject(self) -> str:
         """The visitor id in the signed cookie; '' before the first call that needs one."""
-        return str(self._http.cookies.get(VISITOR_COOKIE, "")).partition(".")[0]
+        name = cookie_name("visitor", secure=self._base_url.startswith("https://"))
+        return str(self._http.cookies.get(name, "")).partition(".")[0]
 
     async def call(
         self, method: str, path: str, body: object = None, *, key: str | None = None

@@ -27,12 +27,13 @@ import orjson
 from app.catalogue import demo
 from app.embedded.services import EmbeddedServices
 from bench.live import machine
+from core.cookies import cookie_name
 from core.db import Db
 from core.ids import Subject, new_id
 from core.migrate import migrate
 from core.redis import connect
 from core.signing import Keys
-from core.visitor import COOKIE, cookie_value
+from core.visitor import cookie_value
 from seatmap.model import Fate
 from seatmap.service import SeatMap
 from waiting_room.service import WaitingRoom
@@ -103,9 +104,10 @@ class House:
 
     def gather_fans(self, count: int, file: Path) -> None:
         """That many join the queue; `file` gets their cookies."""
+        name = cookie_name("visitor", secure=False)
         keys, fans = Keys(SECRET), [Subject(new_id("vs")) for _ in range(count)]
         asyncio.run(self._join(fans))
-        file.write_text("".join(f"{COOKIE}={cookie_value(keys, fan)}\n" for fan in fans))
+        file.write_text("".join(f"{name}={cookie_value(keys, fan)}\n" for fan in fans))
 
     async def _every(self, every_s: float, seconds: float, change: Change) -> None:
         ends_s = time.monotonic() + seconds

@@ -151,6 +151,7 @@ async def test_only_pages_of_the_public_address_may_act_and_cookies_are_secure(h
     async with house.fan() as fan:
         own = await fan.post(path, json={}, headers={"origin": house.url})
         assert own.json()["state"] == "waiting"
+        assert own.headers["set-cookie"].startswith("__Host-onsale_visitor=")
         assert "Secure" in own.headers["set-cookie"]
         for origin in (house.nodes[0].url, f"http://127.0.0.1:{house.port}", "https://evil.test"):
             other = await fan.post(path, json={}, headers={"origin": origin})

@@ -9,8 +9,8 @@ import pytest
 from starlette.applications import Starlette
 
 from app.admin.service import Admin
-from app.admin.sessions import COOKIE
 from app.routes import exception_handlers
+from core.cookies import Cookies
 from core.live.hub import Hub
 from core.signing import Keys
 from waiting_room.service import WaitingRoom
@@ -66,13 +66,13 @@ async def admin(db, redis, keys):
         seat_counts=no_seats,
         give_back=nothing_held,
         admin_token=TOKEN,
-        secure=False,
     )
 
 
 @pytest.fixture
 async def client(admin):
     app = Starlette(routes=admin.routes(), exception_handlers=exception_handlers())
+    app.state.cookies = Cookies(secure=False)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://onsale") as opened:
         yield opened
@@ -90,7 +90,7 @@ async def change(client, version, **changes):
         {"authorization": "Bearer wrong"},
         {"authorization": f"Basic {TOKEN}"},
         {"authorization": b"Bearer \xe9"},
-        {"cookie": f"{COOKIE}=abcdef01.9999999999.forged"},
+        {"cookie": "onsale_console=abcdef01.9999999999.forged"},
     ],
 )
 async def test_nobody_but_an_operator_gets_in(client, method, path, headers):
@@ -210,12 +210,12 @@ async def test_a_link_ends_and_only_its_hash_is_kept(admin, db):
 @pytest.mark.parametrize(("lives_s", "status"), [(60, 200), (-1, 401)])
 async def test_a_session_lasts_until_the_end_that_its_cookie_names(client, admin, lives_s, status):
     session = admin.sessions.value(int(time.time()) + lives_s)
-    reply = await client.get(ROOM, headers={"cookie": f"{COOKIE}={session}"})
+    reply = await client.get(ROOM, headers={"cookie": f"onsale_console={session}"})
     assert reply.status_code == status
 
 
 async def test_a_session_can_not_be_prolonged_by_its_bearer(client, admin):
     name, end, mac = admin.sessions.value(int(time.time()) + 60).split(".")
     longer = f"{name}.{int(end) + 3600}.{mac}"
-    reply = await client.get(ROOM, headers={"cookie": f"{COOKIE}={longer}"})
+    reply = await client.get(ROOM, headers={"cookie": f"onsale_console={longer}"})
     assert reply.status_code == 401

@@ -10,6 +10,7 @@ from app.catalogue import demo
 from app.catalogue.store import Catalogue
 from app.catalogue.web import CatalogueWeb
 from app.routes import exception_handlers
+from core.cookies import Cookies
 
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 
@@ -20,6 +21,7 @@ async def client(db):
     app = Starlette(
         routes=CatalogueWeb(Catalogue(db)).routes(), exception_handlers=exception_handlers()
     )
+    app.state.cookies = Cookies(secure=False)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://onsale") as opened:
         yield opened

@@ -10,7 +10,7 @@ from websockets.frames import Opcode
 
 from core.ids import Subject, new_id
 from core.signing import Keys
-from core.visitor import COOKIE, cookie_value
+from core.visitor import cookie_value
 from tests.fixtures.nodes import SECRET
 from tests.live_clients import Wire
 from tests.waiting import until
@@ -38,7 +38,7 @@ async def wires(served):
 
 def a_visitor():
     visitor = cookie_value(Keys(SECRET), Subject(new_id("vs")))
-    return f"cookie: {COOKIE}={visitor}\r\n"
+    return f"cookie: onsale_visitor={visitor}\r\n"
 
 
 def one_visitor():

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 import pytest
 from starlette.requests import HTTPConnection
 
-from app.admin.sessions import COOKIE
 from app.cli import main
 from core.errors import StoreUnavailable
 from tests.live_clients import Wire
@@ -17,7 +16,7 @@ from tests.waiting import until
 
 
 def cookie(value):
-    return {"cookie": f"{COOKIE}={value}"}
+    return {"cookie": f"onsale_console={value}"}
 
 
 @asynccontextmanager
@@ -26,7 +25,9 @@ async def reading(served, event_id, value):
     address = urlsplit(served)
     async with Wire.open((address.hostname, address.port)) as wire:
         path = f"/admin/events/{event_id}/numbers/stream"
-        wire.send(f"GET {path} HTTP/1.1\r\nhost: x\r\ncookie: {COOKIE}={value}\r\n\r\n".encode())
+        wire.send(
+            f"GET {path} HTTP/1.1\r\nhost: x\r\ncookie: onsale_console={value}\r\n\r\n".encode()
+        )
         assert b" 200 " in await wire.until(b"\r\n\r\n")
         assert (await wire.event()).name == "numbers"
         yield wire
@@ -59,7 +60,7 @@ async def test_logging_out_ends_the_session_and_its_stream_and_no_other(
     async with reading(served, event_id, value) as wire, reading(served, event_id, other) as stays:
         left = await fan().post("/console/leave", headers=cookie(value))
         assert (left.status_code, left.headers["location"]) == (303, "/console")
-        assert f"{COOKIE}=; Path=/; Max-Age=0" in left.headers["set-cookie"]
+        assert "onsale_console=; Path=/; Max-Age=0" in left.headers["set-cookie"]
         assert b"event: bye" in await wire.rest()
         assert (await stays.event()).name == "numbers"
     for kept, status in ((value, 401), (other, 200)):  # a copy of the cookie is worth nothing
@@ -71,7 +72,8 @@ async def test_every_node_hears_of_a_logout(sessions, value, other_node, fan):
     other = other_node.services.admin.sessions
 
     async def lives():
-        scope = {"type": "http", "headers": [(b"cookie", f"{COOKIE}={value}".encode())]}
+        said = [(b"cookie", f"onsale_console={value}".encode())]
+        scope = {"type": "http", "app": other_node.app, "headers": said}
         return other.of(HTTPConnection(scope)) is not None
 
     assert await lives()

@@ -10,7 +10,6 @@ import httpx
 import orjson
 import pytest
 
-from core.visitor import COOKIE
 from seatmap.model import Fate
 from tests.live_clients import PATIENCE_S, Event, events
 from tests.operators import join
@@ -30,7 +29,7 @@ class Viewer:
 
     @property
     def subject(self) -> str:
-        return self.client.cookies[COOKIE].partition(".")[0]
+        return self.client.cookies["onsale_visitor"].partition(".")[0]
 
     async def next(self) -> Event:
         async with asyncio.timeout(PATIENCE_S):

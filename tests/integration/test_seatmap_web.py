@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from core.clients import Clients
+from core.cookies import Cookies
 from core.edge import on_app_error
 from core.errors import AppError, NotAdmitted
 from core.live.shares import Shares
@@ -42,8 +43,9 @@ async def client(seat_map, live):
     app = Starlette(
         routes=SeatMapWeb(seat_map, gate, live, SHARES).routes(),
         exception_handlers={AppError: on_app_error},
-        middleware=[Middleware(VisitorMiddleware, Keys(SECRET), secure=False)],
+        middleware=[Middleware(VisitorMiddleware, Keys(SECRET))],
     )
+    app.state.cookies = Cookies(secure=False)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         client.live = live
