@@ -16,13 +16,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from app import openapi
 from app.admin.beacon import BeaconAdmin
 from app.admin.service import Admin
 from app.admin.shops import ShopsAdmin
 from app.catalogue.web import CatalogueWeb
 from app.checkout.service import Checkout
 from app.health import Health
+from app.openapi import document
 from app.pages.assets import assets
 from app.pages.render import as_page
 from app.pages.web import Pages
@@ -111,7 +111,7 @@ def every_route(services: Services) -> list[BaseRoute]:
         *services.beacon.routes(),  # /admin/events/{event_id}/draw/beacon
         *services.shops_admin.routes(),  # /admin/events/{event_id}/shop
         *services.admin.routes(),  # /admin/…, /console/enter/{token}
-        *openapi.routes(),  # /openapi.json
+        *document.routes(),  # /openapi.json
         *services.pages.routes(),  # /, /e/…, /orders/…, /console, /language
         Route("/static/{path:path}", assets().serve),
     ]
