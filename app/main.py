@@ -7,7 +7,7 @@ application, whose lifespan starts and stops the services.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -137,10 +137,7 @@ def _build(
     checkout = Checkout(db, catalogue, seat_map, room, gateway, keys)
     shops = Shops(redis, db, room)
     admin = Admin(
-        db,
-        keys,
-        room,
-        live,
+        *(db, keys, room, live),
         seat_counts=seat_map.counts,
         give_back=checkout.holds.give_back,
         admin_token=admin_token,
@@ -152,18 +149,6 @@ def _build(
     clients = Clients(parse_networks(settings.trusted_proxies))
     limits = _join_limits(redis, room, clients, settings)
     sockets, streams = _shares(clients, settings)
-    pages = Pages(
-        catalogue,
-        numbers=room.numbers,
-        free=free,
-        booking=checkout.web.own_booking,
-        require_operator=admin.require_operator,
-        room=room,
-        shops=shops,
-        require_join=limits.require,
-        demo=settings.demo,
-        crowd=frozenset({demo.CROWD_EVENT} if settings.demo and settings.crowd else ()),
-    )
     return Services(
         catalogue=CatalogueWeb(catalogue),
         waiting_room=room,
@@ -180,9 +165,33 @@ def _build(
         sale=sale,
         checkout=checkout,
         admin=admin,
-        pages=pages,
+        pages=_pages(settings, catalogue, room, checkout, admin, shops, limits, free),
         refused=refused,
         health=Health(redis, db, live, metrics.registry(room, live, refused), crew),
+    )
+
+
+def _pages(
+    settings: Settings,
+    catalogue: Catalogue,
+    room: WaitingRoom,
+    checkout: Checkout,
+    admin: Admin,
+    shops: Shops,
+    limits: JoinLimits,
+    free: Callable[[str], Awaitable[int]],
+) -> Pages:
+    return Pages(
+        catalogue,
+        numbers=room.numbers,
+        free=free,
+        booking=checkout.web.own_booking,
+        require_operator=admin.require_operator,
+        room=room,
+        shops=shops,
+        require_join=limits.require,
+        demo=settings.demo,
+        crowd=frozenset({demo.CROWD_EVENT} if settings.demo and settings.crowd else ()),
     )
 
 

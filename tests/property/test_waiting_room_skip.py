@@ -16,6 +16,18 @@ from waiting_room.store import QueueStore
 
 EPOCH = Epoch(1, "abcdef01")
 START_MS = 1_000_000_000_000
+ROOM = RoomSettings(
+    mode="on",
+    per_minute=0,
+    max_active=3,
+    accept_ms=10**9,
+    shop_ms=10**9,
+    grace_ms=10**9,
+    paused=False,
+    pause_reason="",
+    opens_at_ms=0,
+    version=1,
+)
 _events = itertools.count()
 
 STEPS = st.one_of(
@@ -26,74 +38,75 @@ STEPS = st.one_of(
 )
 
 
+class History:
+    """Ten fans wait in order; nobody accepts or lapses within it. Each step must do as the policy
+    says."""
+
+    def __init__(self, redis, per_minute):
+        event_id = f"ev_skip{next(_events)}"
+        self.redis, self.store, self.at = redis, QueueStore(redis), (event_id, EPOCH, 0)
+        self.room = replace(ROOM, per_minute=per_minute)
+        self.limits = Limits(per_minute=per_minute, max_active=ROOM.max_active, open=True)
+        self.pace, self.now_ms = Pace(tokens_at_ms=START_MS), START_MS
+        self.waiting, self.called = [f"fan{n}" for n in range(10)], []
+
+    async def begin(self):
+        event_id, *_ = self.at
+        await self.store.restore(event_id, self.room, 0, [])
+        await self.redis.set(epoch_key(event_id), EPOCH.text)
+        await self.change()
+        await self.store.tick(*self.at, call_ids=[], now_ms=self.now_ms)  # the pace begins here
+        for fan in self.waiting:
+            await self.store.join(*self.at, [Join(fan, "ad_x")], now_ms=self.now_ms)
+
+    async def change(self, **values):
+        self.room = replace(self.room, version=self.room.version + 1, **values)
+        await self.store.copy_settings(*self.at, self.room, 100)
+
+    async def cap(self, most):
+        self.limits = replace(self.limits, max_active=most)
+        await self.change(max_active=most)
+
+    async def paused(self, paused):
+        self.limits = replace(self.limits, open=not paused)
+        await self.change(paused=paused)
+
+    async def skip(self, fan):
+        after = skip_line(self.pace, self.limits, now_ms=self.now_ms, busy=len(self.called))
+        outcome, _ = await self.store.skip(*self.at, fan, call_id="ad_s", now_ms=self.now_ms)
+        if fan in self.called:
+            assert outcome == "called"
+        elif after is None:
+            assert outcome == "full"
+        else:
+            assert outcome == "skipped"
+            self.pace = after
+            await self.are_called([fan])
+
+    async def tick(self, elapsed_ms):
+        self.now_ms += elapsed_ms
+        counts = {"busy": len(self.called), "present": len(self.waiting), "room": 20}
+        planned = plan_calls(self.pace, self.limits, now_ms=self.now_ms, **counts)
+        fresh, owed, self.pace = planned
+        ids = [f"ad_{n}" for n in range(20)]
+        calls = await self.store.tick(*self.at, call_ids=ids, now_ms=self.now_ms)
+        by_place = sorted(calls, key=lambda call: call.admission.place)
+        expected = self.waiting[: fresh + owed]
+        assert [call.subject for call in by_place] == expected
+        await self.are_called(expected)
+
+    async def are_called(self, fans):
+        await self.store.announce(*self.at, fans, now_ms=self.now_ms)
+        self.called += fans
+        self.waiting = [fan for fan in self.waiting if fan not in fans]
+
+
 async def script_follows(redis_url, per_minute, steps):
-    """Ten fans wait in order; nobody accepts or lapses within the history."""
-    event_id = f"ev_skip{next(_events)}"
-    room = RoomSettings(
-        mode="on",
-        per_minute=per_minute,
-        max_active=3,
-        accept_ms=10**9,
-        shop_ms=10**9,
-        grace_ms=10**9,
-        paused=False,
-        pause_reason="",
-        opens_at_ms=0,
-        version=1,
-    )
-    limits = Limits(per_minute=per_minute, max_active=3, open=True)
-    pace, now_ms, called = Pace(tokens_at_ms=START_MS), START_MS, []
-    waiting = [f"fan{n}" for n in range(10)]
     async with connect(redis_url) as redis:
-        store, at = QueueStore(redis), (event_id, EPOCH, 0)
-        await store.restore(event_id, room, 0, [])
-        await redis.set(epoch_key(event_id), EPOCH.text)
-        room = replace(room, version=2)
-        await store.copy_settings(*at, room, 100)
-        await store.tick(*at, call_ids=[], now_ms=now_ms)  # the pace is counted from here
-        for fan in waiting:
-            await store.join(*at, [Join(fan, "ad_x")], now_ms=now_ms)
+        history = History(redis, per_minute)
+        await history.begin()
         for what, value in steps:
-            match what:
-                case "cap":
-                    limits = replace(limits, max_active=value)
-                    room = replace(room, max_active=value, version=room.version + 1)
-                    await store.copy_settings(*at, room, 100)
-                case "paused":
-                    limits = replace(limits, open=not value)
-                    room = replace(room, paused=value, version=room.version + 1)
-                    await store.copy_settings(*at, room, 100)
-                case "skip":
-                    after = skip_line(pace, limits, now_ms=now_ms, busy=len(called))
-                    outcome, _ = await store.skip(*at, value, call_id="ad_s", now_ms=now_ms)
-                    if value in called:
-                        assert outcome == "called"
-                    elif after is None:
-                        assert outcome == "full"
-                    else:
-                        assert outcome == "skipped"
-                        pace = after
-                        waiting.remove(value)
-                        called.append(value)
-                        await store.announce(*at, [value], now_ms=now_ms)
-                case "tick":
-                    now_ms += value
-                    fresh, owed, pace = plan_calls(
-                        pace,
-                        limits,
-                        now_ms=now_ms,
-                        busy=len(called),
-                        present=len(waiting),
-                        room=20,
-                    )
-                    ids = [f"ad_{n}" for n in range(20)]
-                    calls = await store.tick(*at, call_ids=ids, now_ms=now_ms)
-                    by_place = sorted(calls, key=lambda call: call.admission.place)
-                    expected = waiting[: fresh + owed]
-                    assert [call.subject for call in by_place] == expected
-                    await store.announce(*at, expected, now_ms=now_ms)
-                    called += expected
-                    waiting = waiting[fresh + owed :]
+            await getattr(history, what)(value)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
