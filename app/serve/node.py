@@ -31,6 +31,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.crew import Crew
 from app.main import Addresses, Node
 from app.secrets import secrets_of
+from app.serve.orphans import Orphans
 from app.serve.quiet import QuietServer
 from app.serve.sockets import BACKLOG
 from config.settings import Settings
@@ -57,12 +58,15 @@ async def serve(
     on_ready: Callable[[], None],
     on_drain: Callable[[], None],
     crew: Crew | None = None,
+    orphans: Orphans | None = None,
 ) -> None:
     """A node from start to end, until a signal comes; the signal is raised once more then."""
     secret, admin_token = secrets_of(settings)
     node = await Node.open(settings, addresses, secret=secret, admin_token=admin_token, crew=crew)
     try:
-        server = NodeServer(node, settings.drain_s, on_ready=on_ready, on_drain=on_drain)
+        server = NodeServer(
+            *(node, settings.drain_s, orphans), on_ready=on_ready, on_drain=on_drain
+        )
         await server.serve(sockets=list(listeners))
     finally:
         await node.close()
@@ -79,17 +83,20 @@ class NodeServer(QuietServer):
         self,
         node: Node,
         drain_s: float,
+        orphans: Orphans | None,
         *,
         on_ready: Callable[[], None],
         on_drain: Callable[[], None],
     ) -> None:
         super().__init__(server_config(node))
-        self._node, self._drain_s = node, drain_s
+        self._node, self._drain_s, self._orphans = node, drain_s, orphans
         self._on_ready, self._on_drain = on_ready, on_drain
         self._leaving = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if self._orphans is not None:
+            self._orphans.start(self._protocol)
         self._on_ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -104,12 +111,20 @@ class NodeServer(QuietServer):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
             server.close()
+        if self._orphans is not None:
+            await self._orphans.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._drain_s):
                 # Polled, as uvicorn does: it tells nobody when a connection ends.
                 while self.server_state.connections and not self.force_exit:  # noqa: ASYNC110
                     await asyncio.sleep(POLL_S)
         await super().shutdown(sockets)
+
+    def _protocol(self) -> asyncio.Protocol:
+        """As uvicorn makes one for the sockets it was given at the start."""
+        make: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
+        state = self.lifespan.state
+        return make(config=self.config, server_state=self.server_state, app_state=state)
 
 
 def server_config(node: Node, *, lifespan: Literal["on", "off"] = "on") -> uvicorn.Config:

@@ -1,10 +1,13 @@
-"""When a worker that ended is started again, and when that is given up."""
+"""When a worker that ended is started again, when that is given up, and who stands in meanwhile."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Collection
+
 YOUNG_S = 10.0  # whoever lived longer did not die of its start
 FIRST_PAUSE_S = 0.25
-MAX_PAUSE_S = 5.0  # meanwhile connections of its slot wait in the kernel's queue
+MAX_PAUSE_S = 5.0
 MAX_FAILED_STARTS = 5
 
 
@@ -26,3 +29,15 @@ def gives_up(*, failed_starts: int, serving: int, complete: bool) -> bool:
     tries, so that the port closes, and balancers and systemd learn of it.
     """
     return not complete or (serving == 0 and failed_starts >= MAX_FAILED_STARTS)
+
+
+def dealt(serving: Collection[int], *, slots: int, each: int) -> dict[int, list[int]]:
+    """Which queues of slots that nobody serves each serving slot takes too, as evenly as can be.
+
+    Queues are numbered through: `each` of slot 0 first, then those of slot 1, and so on.
+    """
+    orphaned = [n for n in range(slots * each) if n // each not in serving]
+    shares: dict[int, list[int]] = {slot: [] for slot in sorted(serving)}
+    for share, queue in zip(itertools.cycle(shares.values()), orphaned, strict=False):
+        share.append(queue)
+    return shares

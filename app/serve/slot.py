@@ -3,8 +3,8 @@
 A worker: starting ──says ready──► serving ──says draining──► leaving ──► ended
           with an end at any point, when it dies.
 
-It has *left* as soon as it drains: from then on nobody accepts what comes to its slot, and the
-next one must start.
+It has *left* as soon as it drains: from then on others accept what comes to its slot (orphans.py),
+and the next one must start.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from app.serve import policy
+from app.serve.orphans import share_line
 
 log = logging.getLogger(__name__)
 
@@ -40,13 +41,13 @@ class Worker:
     ) -> None:
         self.pid = process.pid
         self.left, self.ended = asyncio.Event(), asyncio.Event()
-        self._process = process
+        self._process, self._writer = process, writer
         self._told_ready = asyncio.Event()
-        self._watching = asyncio.create_task(self._watch(reader, writer))
+        self._watching = asyncio.create_task(self._watch(reader))
 
     @classmethod
     async def spawn(cls, command: Sequence[str], env: dict[str, str], fds: Sequence[int]) -> Worker:
-        """The command gets `fds`, and as its last argument the one to tell us things through."""
+        """The command gets `fds`, and as its last argument the one to speak with us through."""
         ours, theirs = socket.socketpair()
         with theirs:
             reader, writer = await asyncio.open_unix_connection(sock=ours)
@@ -74,6 +75,10 @@ class Worker:
             self.kill()
         return not self.left.is_set()
 
+    def take(self, queues: Collection[int]) -> None:
+        """Accept from these too, and from no others but its own."""
+        self._writer.write(share_line(queues))
+
     async def stop(self, within_s: float) -> None:
         """Ask it to drain, wait, insist. Safe to repeat."""
         self._signal(self._process.terminate)
@@ -99,14 +104,15 @@ class Worker:
         if self._process.returncode is None:
             send()
 
-    async def _watch(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while line := await reader.readline():  # until it has ended
-            if line == READY:
-                self._told_ready.set()
-            elif line == DRAINING:
-                self.left.set()
+    async def _watch(self, reader: asyncio.StreamReader) -> None:
+        with contextlib.suppress(ConnectionError):  # `take` was told to one that had just ended
+            while line := await reader.readline():  # until it has ended
+                if line == READY:
+                    self._told_ready.set()
+                elif line == DRAINING:
+                    self.left.set()
         await self._process.wait()
-        writer.close()
+        self._writer.close()
         for event in (self.left, self._told_ready, self.ended):
             event.set()
 
@@ -115,12 +121,17 @@ Spawn = Callable[[int], Awaitable[Worker]]
 
 
 class Slot:
-    """One place for a worker, with sockets of its own, and whoever serves there now."""
+    """One place for a worker, with sockets of its own, and whoever serves there now.
 
-    def __init__(self, number: int, spawn: Spawn, stop_within_s: float) -> None:
+    `changed` is called when another worker serves there, or none.
+    """
+
+    def __init__(
+        self, number: int, spawn: Spawn, stop_within_s: float, changed: Callable[[], None]
+    ) -> None:
         self.number = number
         self.worker: Worker | None = None
-        self._spawn, self._stop_within_s = spawn, stop_within_s
+        self._spawn, self._stop_within_s, self._changed = spawn, stop_within_s, changed
         self._filling = asyncio.Lock()  # one new worker at a time, whether for a dead or an old one
         self._deaths = self._failed_starts = 0
         self._filled_at_s = 0.0
@@ -148,6 +159,7 @@ class Slot:
             worker = self.worker
             assert worker is not None
             await worker.left.wait()
+            self._changed()
             async with self._filling:
                 if worker is self.worker:  # else `renew` has replaced it, and sees to its end
                     leaving.create_task(worker.stop(self._stop_within_s))
@@ -188,4 +200,5 @@ class Slot:
             log.error("worker %d %s before it served", self.number, fresh.how_it_ended)
             return False
         self.worker, self._filled_at_s = fresh, time.monotonic()
+        self._changed()
         return True

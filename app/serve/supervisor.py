@@ -3,9 +3,9 @@
 Every slot has listening sockets of its own, which the supervisor makes and keeps. A worker
 inherits them, and so their queues of connections outlive the worker:
 
-- when a worker dies, also by `kill -9`, what comes to its slot waits for the next worker instead
-  of being refused. Where a dying process holds the only copy, the kernel resets what waits there
-  (unless net.ipv4.tcp_migrate_req is set);
+- when a worker dies, also by `kill -9`, the others accept what waits at its slot and what comes,
+  until its next worker is up (orphans.py). Where a dying process holds the only copy, the kernel
+  resets what waits there (unless net.ipv4.tcp_migrate_req is set);
 - on SIGHUP the next worker accepts from the same queues before the old one stops. One slot after
   another, so that the machine never carries more than one worker too many.
 
@@ -27,7 +27,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from app.serve import children, sockets
+from app.serve import children, policy, sockets
 from app.serve.node import GOODBYE_S, STOP_S
 from app.serve.slot import CannotStart, Slot, Worker
 from config.settings import Settings, for_children
@@ -61,7 +61,10 @@ class Supervisor:
         return CANNOT_START if self._failure else 0
 
     async def _supervise(self, on_ready: Callable[[], None]) -> None:
-        slots = [Slot(k, self._spawn, self._stop_within_s) for k in range(len(self._listeners))]
+        slots: list[Slot] = []
+        for number in range(len(self._listeners)):
+            slot = Slot(number, self._spawn, self._stop_within_s, lambda: self._deal(slots))
+            slots.append(slot)
         with self._signals():
             keeping = asyncio.create_task(self._keep(slots, on_ready))
             stopping = asyncio.create_task(self._until_asked_to_stop())
@@ -102,10 +105,17 @@ class Supervisor:
             else:
                 log.warning("all workers restarted in %.1f s", time.monotonic() - started_s)
 
+    def _deal(self, slots: Sequence[Slot]) -> None:
+        """Tell each worker that serves what it takes of slots that have none."""
+        serving = {slot.number: slot.worker for slot in slots if slot.worker and slot.serving}
+        shares = policy.dealt(serving, slots=len(slots), each=len(self._listeners[0]))
+        for number, queues in shares.items():
+            serving[number].take(queues)
+
     async def _spawn(self, number: int) -> Worker:
         paths = [str(path) for path, _ in self._inner]
         inner = self._inner[number][1].fileno()
-        outer = [listener.fileno() for listener in self._listeners[number]]
+        outer = [listener.fileno() for listener in itertools.chain(*self._listeners)]
         sockets_given = (",".join(map(str, outer)), str(inner))
         command = children.command("app.serve.worker", str(number), *paths, *sockets_given)
         worker = await Worker.spawn(command, for_children(self._settings), [*outer, inner])

@@ -3,8 +3,9 @@
     python -m app.serve.worker NUMBER PATH … LISTENER,… INNER STATUS
 
 PATH …: where the workers listen for each other, in the order of their numbers, this one too.
-LISTENER …, INNER, STATUS: inherited file descriptors, of the sockets for everybody, of the one for
-the other workers, and of the pipe on which it tells the supervisor how far it is.
+LISTENER …, INNER, STATUS: inherited file descriptors, of the sockets for everybody (those of all
+slots, in the order of their numbers), of the one for the other workers, and of the one on which it
+tells the supervisor how far it is, and hears what to take of slots without a worker.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from pathlib import Path
 from app import logs
 from app.crew import Crew
 from app.serve import node
+from app.serve.orphans import Orphans
 from app.serve.run import leave, stores
 from app.serve.slot import DRAINING, READY
+from app.serve.sockets import QUEUES
 from config.settings import load
 from core.errors import StoreUnavailable
 from core.redis import TooOld
@@ -30,7 +33,7 @@ CANNOT_START = 1
 
 
 def main(arguments: Sequence[str]) -> int:
-    number, *paths, listeners, inner, status = arguments
+    number, *paths, outer, inner, status = arguments
     crew = Crew(int(number), tuple(map(Path, paths)))
     for told in (signal.SIGINT, signal.SIGTERM):
         signal.signal(told, leave)
@@ -44,16 +47,19 @@ def main(arguments: Sequence[str]) -> int:
 
     try:
         with stores(settings) as addresses, contextlib.ExitStack() as inherited:
-            fds = map(int, (*listeners.split(","), inner))
-            ours = [inherited.enter_context(socket.socket(fileno=fd)) for fd in fds]
+            fds = map(int, (*outer.split(","), inner))
+            *queues, inside = [inherited.enter_context(socket.socket(fileno=fd)) for fd in fds]
+            mine = slice(crew.me * QUEUES, (crew.me + 1) * QUEUES)
+            heard = socket.fromfd(int(status), socket.AF_UNIX, socket.SOCK_STREAM)
             node.run(
                 node.serve(
                     settings,
                     addresses,
-                    ours,
+                    [*queues[mine], inside],
                     on_ready=lambda: say(READY),
                     on_drain=lambda: say(DRAINING),
                     crew=crew,
+                    orphans=Orphans(queues, heard),
                 )
             )
     except (TooOld, StoreUnavailable) as exc:

@@ -1,7 +1,9 @@
 """A worker that can't start: at first that is the end; later the others go on."""
 
+import asyncio
 import os
 import signal
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -70,3 +72,26 @@ async def test_a_worker_starts_once_it_can_while_the_other_serves(luck, onsale):
     unlucky.unlink()
     await until(lambda: "serves again" in server.said())
     assert other in server.workers()
+
+
+async def test_while_slots_have_no_worker_the_others_answer_for_them(luck, onsale):
+    """From the first moment on, and while a worker that stood in for another is gone as well."""
+    env, unlucky = luck
+    server = onsale(workers=3, env=env)
+    *victims, last = server.workers()
+    unlucky.touch()
+    for victim in victims:
+        os.kill(victim, signal.SIGKILL)
+        await until(lambda: not alive(victim), what="it is gone")  # noqa: B023 (awaited here)
+        await all_answer(server)
+    await until(lambda: server.said().count("before it served") > 2)
+    await all_answer(server)
+    assert last in server.workers()
+
+
+async def all_answer(server) -> None:
+    """Many newcomers at once, so that some come to each queue."""
+    async with AsyncExitStack() as opened:
+        clients = [await opened.enter_async_context(client_of(server.url)) for _ in range(40)]
+        replies = await asyncio.gather(*(client.get("/health/live") for client in clients))
+    assert {reply.status_code for reply in replies} == {200}
