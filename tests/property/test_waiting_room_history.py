@@ -27,6 +27,7 @@ from waiting_room.keys import PAGES, epoch_key, key
 from waiting_room.model import Join, RoomSettings
 from waiting_room.node import local
 from waiting_room.node.local import LocalEvent
+from waiting_room.ranks.index import places_of
 from waiting_room.store import QueueStore
 
 START_MS = 1_000_000_000_000
@@ -79,6 +80,7 @@ class Room:
         self.room, self.now_ms, self.turns, self.open_calls = USUAL, START_MS, {}, {}
         self.nodes = [LocalEvent(), LocalEvent()]
         self.notes = {}  # (generation, version) -> note, presence
+        self.given = set()  # places
 
     @property
     def at(self):
@@ -115,6 +117,8 @@ class Room:
         (standing,) = await self.store.join(*self.at, joins_, **self.now)
         if standing.new and standing.kind == "admitted":
             self.called([(fan, standing.admission)])
+        elif standing.new:
+            self.given.add(standing.number)
 
     async def back(self, fan):
         (standing,) = await self.store.where(*self.at, [fan], **self.now)
@@ -223,8 +227,14 @@ def small(**limits):
         setattr(places[name], name, value)
 
 
-async def sale_of(redis_url, steps, *, prompt=True):
-    """`prompt`: a node looks at the log after every step, as it does in a quarter of a second."""
+async def sale_of(redis_url, steps):
+    sale, _ = await sale_and_places(redis_url, steps)
+    return sale
+
+
+async def sale_and_places(redis_url, steps, *, prompt=True):
+    """`prompt`: a node looks at the log after every step, as it does in a quarter of a second.
+    The places are those that were given out."""
     async with connect(redis_url) as redis:
         room = Room(redis)
         await room.restore()
@@ -232,7 +242,7 @@ async def sale_of(redis_url, steps, *, prompt=True):
             await room.step(what, value)
             if prompt:
                 await room.step("poll", 0)
-        return await room.sale()
+        return await room.sale(), room.given
 
 
 @settings(
@@ -250,7 +260,7 @@ def test_the_replayed_log_makes_the_same_calls_to_the_same_fans(
     redis_url, steps, prompt, entries, kept, most
 ):
     with small(CHANGES_MAX=entries, PRESENCE_KEPT=kept, MOST_CHANGES=most):
-        sale = asyncio.run(sale_of(redis_url, steps, prompt=prompt))
+        sale, given = asyncio.run(sale_and_places(redis_url, steps, prompt=prompt))
     again = read(asyncio.run(sales.lines_of(sale)))
     assert again.ticks == sale.ticks
     assert [(t.place, t.kind, t.called_at_ms) for t in again.turns] == [
@@ -259,8 +269,12 @@ def test_the_replayed_log_makes_the_same_calls_to_the_same_fans(
     said = replay(again)
     assert said.differences == []
     assert said.calls == sum(turn.kind in ("fresh", "replacement") for turn in sale.turns)
+    joined = [place for _, place in joins(again)]
+    assert set(joined) <= given
+    assert len(joined) == len(set(joined))
     if prompt and (entries, kept) == (5_000, 100):
         assert said.unproved == 0
+        assert set(joined) >= {p for tick in sale.ticks for p in places_of(tick.presence.here)}
 
 
 def busy_sale(redis_url):
@@ -383,6 +397,15 @@ def test_joins_are_dated_by_the_first_tick_that_knew_and_the_gone_by_who_was_cal
     sale = Sale(event_id="ev_x", accept_ms=1, shop_ms=1, ticks=ticks, turns=turns)
     assert joins(sale) == [(10, 1), (10, 2), (30, 3), (30, 4), (30, 5)]
     assert gone(sale) == [(30, 2), (30, 3)]
+
+
+def test_places_that_a_repair_jumped_over_joined_only_where_somebody_is_found():
+    whole = presence.Presence("1 3 10001", whole=True)
+    after = replace(tick(20, 10_001), generation=2, presence=whole)
+    back = replace(tick(30, 10_002), generation=2, presence=presence.Presence("3-4 10002"))
+    ticks = (tick(10, 2), after, back)
+    sale = Sale(event_id="ev_x", accept_ms=1, shop_ms=1, ticks=ticks, turns=())
+    assert joins(sale) == [(10, 1), (10, 2), (20, 3), (20, 10_001), (30, 4), (30, 10_002)]
 
 
 @pytest.mark.parametrize("at_ms", [1_000, 1_100])

@@ -1,7 +1,8 @@
 """A sale's log as lines of JSON, in order of time; and a sale from such lines.
 
     {"what":"sale","event":"ev_…","acceptMs":…,"shopMs":…}                      the first line
-    {"what":"join","at":…,"place":…}                 given out by then, exact to a second
+    {"what":"join","at":…,"place":…}                 given out by then, exact to a second;
+                                                     around a repair: somebody was found there
     {"what":"present","at":…,"places":"1-7 9"}       these and no others were there at the next tick
     {"what":"here","at":…,"places":"10-12"}          came, or came back, since the tick before
     {"what":"away","at":…,"places":"3"}              went away, left, or were called by it
@@ -22,7 +23,7 @@ than a thousand, but for a bit a place.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import fields
 from hashlib import sha256
 from heapq import heapify, heappop, heapreplace
@@ -33,7 +34,7 @@ import orjson
 
 from waiting_room.history.model import FROM_QUEUE, Recording, Sale, Tick, Turn
 from waiting_room.history.presence import Presence, in_parts
-from waiting_room.ranks.index import RankIndex
+from waiting_room.ranks.index import RankIndex, ranges_of
 
 CHAIN_CHARS = 32
 LINES_AT_ONCE = 500  # some ms; then others have their turn in the process
@@ -109,14 +110,38 @@ def gone(sale: Sale) -> list[tuple[int, int]]:
 
 
 class _Given:
-    """Places that were given out between a tick and the one before."""
+    """Places that were given out between a tick and the one before.
+
+    After a repair numbering goes on above the ceiling, and nobody noted what was given out in the
+    last moment before it and in the first after. Of the places that it jumped over, those were
+    given out at which somebody is found.
+    """
 
     def __init__(self) -> None:
-        self._last = 0
+        self._last, self._generation = 0, 0
+        self._jumped: list[range] = []
+        self._found: set[int] = set()
 
-    def by(self, tick: Tick) -> range:
+    def by(self, tick: Tick) -> Sequence[int]:
         before, self._last = self._last, max(self._last, tick.last_place)
-        return range(before + 1, self._last + 1)
+        given = range(before + 1, self._last + 1)
+        if self._generation not in (0, tick.generation):
+            self._jumped.append(given)
+            given = range(0)
+        self._generation = tick.generation
+        return [*self._found_at(tick), *given] if self._jumped else given
+
+    def _found_at(self, tick: Tick) -> list[int]:
+        """By runs: all others who wait may be a million."""
+        found = [
+            place
+            for run in ranges_of(tick.presence.here if tick.presence else "")
+            for jump in self._jumped
+            for place in range(max(run.start, jump.start), min(run.stop, jump.stop))
+            if place not in self._found
+        ]
+        self._found.update(found)
+        return found
 
 
 class _Head:

@@ -8,7 +8,7 @@ counts are made anew when bits have changed, which takes less time than finding 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -98,12 +98,18 @@ class RankIndex:
         return self._below
 
 
-def places_of(runs: str) -> list[int]:
-    """The places of a log entry: '7 9-12' is 7, 9, 10, 11, 12."""
-    places: list[int] = []
+def ranges_of(runs: str) -> Iterator[range]:
+    """The runs of a log entry: '7 9-12' is 7 to 7 and 9 to 12."""
     for run in runs.split():
         first, _, last = run.partition("-")
-        places.extend(range(int(first), int(last or first) + 1))
+        yield range(int(first), int(last or first) + 1)
+
+
+def places_of(runs: str) -> list[int]:
+    """Their places: 7, 9, 10, 11, 12."""
+    places: list[int] = []
+    for run in ranges_of(runs):
+        places.extend(run)
     return places
 
 
