@@ -120,10 +120,17 @@ class StoreUnavailable(AppError):
 
 
 class Stale(StoreUnavailable):
-    """A script found another epoch, or a log shorter than this node has seen."""
+    """A script found another epoch, or a log shorter than this node has seen (`behind`).
+
+    `epoch`: in which it was called, so that what it says is not taken for a word on a newer one.
+    """
 
     code = "repairing"
     title = "This sale's live state is being repaired. It takes seconds; your place is kept."
+
+    def __init__(self, why: str, *, epoch: str = "", behind: bool = False) -> None:
+        super().__init__(why)
+        self.epoch, self.behind = epoch, behind
 
 
 class BadVisitor(AppError):

@@ -8,6 +8,11 @@ asks here: if Redis carries the generation that PostgreSQL names, on the same se
 adopts it. Otherwise one node repairs in place: it raises the generation (compare and set, under
 an advisory lock), removes the epoch key, lays the truth, and writes the new epoch last. Until
 then every script answers STALE and every caller gets a 503: nobody works on half a truth.
+
+A repair costs a sale half a minute without calls, so each must be needed. Doubt holds for one
+epoch: who was overtaken by another node's repair adopts that, and repairs nothing. Whoever asks
+first does not carry the repair alone: it goes on when that request is broken off. And generation
+1 is the one that nobody has used before: a first build that came to nothing is begun anew as 1.
 """
 
 from __future__ import annotations
@@ -16,8 +21,9 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import asyncpg
 from redis import exceptions as redis_errors
@@ -26,10 +32,13 @@ from redis.asyncio import Redis
 from core.db import Connection, Db, load_queries
 from core.errors import NotFound, Stale, StoreUnavailable
 from core.redis import identity
+from core.tasks import end
 
 log = logging.getLogger(__name__)
 
 WATCH_INTERVAL_S = 1.0
+STOP_WITHIN_S = 5.0  # a repair that takes longer is broken off, and done again by the next node
+FIRST = 1  # the generation that builds the state
 REDIS_OUTAGES = (redis_errors.ConnectionError, redis_errors.TimeoutError)
 
 
@@ -65,8 +74,8 @@ class Generations:
         self._epoch_key, self._repair = epoch_key, repair
         self._sql = load_queries("core")
         self._known: dict[str, Epoch] = {}
-        self._distrusted: set[str] = set()
-        self._busy: dict[str, asyncio.Lock] = {}
+        self._doubted: dict[str, str] = {}  # epochs that are right, though their log is not
+        self._settling: dict[str, asyncio.Task[Epoch]] = {}
         self._server: tuple[str, str] | None = None
 
     async def epoch(self, event_id: str) -> Epoch:
@@ -80,25 +89,35 @@ class Generations:
         known = self._known.get(event_id)
         if known is not None:
             return known
-        async with self._busy.setdefault(event_id, asyncio.Lock()):
-            if event_id not in self._known:
-                self._known[event_id] = await self._adopt_or_repair(event_id)
-            return self._known[event_id]
+        task = self._settling.get(event_id)
+        if task is None:
+            task = self._settling[event_id] = asyncio.create_task(self._adopt_or_repair(event_id))
+            task.add_done_callback(partial(self._settled, event_id))
+        return await asyncio.shield(task)
 
-    def known(self, event_id: str) -> int:
-        """The generation of the epoch that was adopted last; 0 when none is."""
-        known = self._known.get(event_id)
-        return known.generation if known else 0
-
-    def forget(self, event_id: str, *, behind: bool = False) -> None:
+    def forget(self, event_id: str, epoch: str = "", *, behind: bool = False) -> bool:
         """Read the generation anew at the next call.
 
-        `behind`: the epoch was right but the log was shorter than this node has seen, so that
-        adopting it again would not help: the state must be repaired.
+        Args:
+            epoch: The one that is doubted; False, and nothing is forgotten, when it is not the
+                one of now. '' for whichever that is.
+            behind: The epoch was right but the log was shorter than this node has seen, so that
+                adopting it again would not help: the state must be repaired.
         """
-        self._known.pop(event_id, None)
+        known = self._known.get(event_id)
+        if known is None or epoch not in {"", known.text}:
+            return False
+        del self._known[event_id]
         if behind:
-            self._distrusted.add(event_id)
+            self._doubted[event_id] = known.text
+        return True
+
+    async def stop(self) -> None:
+        """What is being repaired here is finished first, or the next node does it again."""
+        tasks = list(self._settling.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=STOP_WITHIN_S)
+        await end(*tasks)
 
     async def watch(self) -> None:
         """Run for ever: forget all epochs when the server's identity changes."""
@@ -112,27 +131,41 @@ class Generations:
                 self._server = server
             await asyncio.sleep(WATCH_INTERVAL_S)
 
+    def _settled(self, event_id: str, task: asyncio.Task[Epoch]) -> None:
+        del self._settling[event_id]
+        if not task.cancelled() and task.exception() is None:
+            self._known[event_id] = task.result()
+            self._doubted.pop(event_id, None)
+
     async def _adopt_or_repair(self, event_id: str) -> Epoch:
         server = await identity(self._redis)
-        adopted = await self._adopt(event_id, server)
-        if adopted is not None:
-            return adopted
+        row, why_not = await self._look(event_id, server)
+        if row and not why_not:
+            return Epoch.parse(row["epoch"])
         async with self._db.connection() as connection:
             if not await connection.fetchval(self._sql["repair_lock"], self._lock_name(event_id)):
                 raise Stale(f"{self._part} {event_id}: another node is repairing")
             try:
-                adopted = await self._adopt(event_id, server)
-                return adopted or await self._repair_as_leader(connection, event_id, server)
+                row, why_not = await self._look(event_id, server)
+                if row and not why_not:
+                    return Epoch.parse(row["epoch"])
+                epoch = await self._raise(connection, event_id, row)
+                level = logging.INFO if epoch.generation == FIRST else logging.WARNING
+                facts = {"part": self._part, "event_id": event_id, "epoch": epoch.text}
+                log.log(level, "repairing", extra={**facts, "why": why_not})
+                await self._repair_as_leader(connection, event_id, server, epoch)
+                log.info("repaired", extra=facts)
+                return epoch
             finally:
                 await connection.execute(self._sql["repair_unlock"], self._lock_name(event_id))
 
-    async def _adopt(self, event_id: str, server: tuple[str, str]) -> Epoch | None:
+    async def _look(
+        self, event_id: str, server: tuple[str, str]
+    ) -> tuple[asyncpg.Record | None, str]:
+        """The row, and why Redis' state can't be adopted as what it says; '' when it can."""
         row = await self._db.fetchrow(self._sql["generation_get"], event_id, self._part)
         carried = await self._carried(event_id)
-        if row is None or event_id in self._distrusted:
-            return None
-        same = carried == row["epoch"] and server == (row["run_id"], row["repl_id"])
-        return Epoch.parse(row["epoch"]) if same else None
+        return row, _why_not(row, carried, server, self._doubted.get(event_id))
 
     async def _carried(self, event_id: str) -> str:
         try:
@@ -141,35 +174,57 @@ class Generations:
             raise StoreUnavailable("GET epoch") from exc
         return carried.decode() if isinstance(carried, bytes) else ""
 
-    async def _repair_as_leader(
-        self, connection: Connection, event_id: str, server: tuple[str, str]
+    async def _raise(
+        self, connection: Connection, event_id: str, row: asyncpg.Record | None
     ) -> Epoch:
-        number = await connection.fetchval(self._sql["generation_number"], event_id, self._part)
-        epoch = Epoch((number or 0) + 1, secrets.token_hex(4))
-        raise_it = self._sql["generation_raise"]
+        epoch = Epoch(_number_after(row), secrets.token_hex(4))
+        before = row["epoch"] if row else ""
+        change = (event_id, self._part, before, epoch.generation, epoch.text)
         try:
-            raised = await connection.fetchval(
-                raise_it, event_id, self._part, number or 0, epoch.text
-            )
+            raised = await connection.fetchval(self._sql["generation_raise"], *change)
         except asyncpg.ForeignKeyViolationError as exc:
             raise NotFound(event_id) from exc
         if raised is None:
             raise Stale(f"{self._part} {event_id}: another node raised the generation")
+        return epoch
+
+    async def _repair_as_leader(
+        self, connection: Connection, event_id: str, server: tuple[str, str], epoch: Epoch
+    ) -> None:
         try:
             await self._redis.delete(self._epoch_key(event_id))
             await self._repair(event_id, epoch)
             await self._redis.set(self._epoch_key(event_id), epoch.text)
         except REDIS_OUTAGES as exc:
             raise StoreUnavailable("repair") from exc
-        await connection.execute(
-            self._sql["generation_repaired"], event_id, self._part, epoch.text, *server
-        )
-        self._distrusted.discard(event_id)
-        log.info(
-            "repaired",
-            extra={"part": self._part, "event_id": event_id, "epoch": epoch.text},
-        )
-        return epoch
+        change = (event_id, self._part, epoch.text, *server)
+        if await connection.fetchval(self._sql["generation_repaired"], *change) is None:
+            raise Stale(f"{self._part} {event_id}: another node repaired meanwhile")
 
     def _lock_name(self, event_id: str) -> str:
         return f"onsale repair {self._part} {event_id}"
+
+
+def _why_not(
+    row: Mapping[str, str] | None, carried: str, server: tuple[str, str], doubted: str | None
+) -> str:
+    """For the log of a repair: whoever reads it next morning wants to know what was lost."""
+    if row is None:
+        return "there was none"
+    if not row["run_id"]:
+        return "the last one was not finished"
+    if row["epoch"] == doubted:
+        return "the log is shorter than this node has seen"
+    if carried != row["epoch"]:
+        return f"Redis carries {carried}" if carried else "Redis has lost the epoch"
+    if server != (row["run_id"], row["repl_id"]):
+        return "Redis was restarted, or is another server"
+    return ""
+
+
+def _number_after(row: Mapping[str, str] | None) -> int:
+    """A first build that came to nothing counts as none: nobody has used it."""
+    if row is None:
+        return FIRST
+    number = Epoch.parse(row["epoch"]).generation
+    return FIRST if number == FIRST and not row["run_id"] else number + 1

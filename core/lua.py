@@ -8,6 +8,8 @@ kind may be ``ARGV[n..]``: it takes a list.
 A line ``-- @include name`` is replaced by ``lua/shared/name.lua``: local functions that many
 scripts need (the epoch check, the sweep), written once. They take arguments and never name
 KEYS or ARGV, so a header still tells everything.
+
+What answers STALE takes the caller's epoch as its first argument.
 """
 
 from __future__ import annotations
@@ -91,7 +93,8 @@ class BoundScript:
             return await self._evalsha(keys=keys, args=args)
         except redis_errors.ResponseError as exc:
             if str(exc).startswith("STALE"):
-                raise Stale(f"{script.name}: {exc}") from exc
+                behind = str(exc).startswith("STALE behind")
+                raise Stale(f"{script.name}: {exc}", epoch=str(args[0]), behind=behind) from exc
             if isinstance(exc, CANNOT_WRITE):
                 raise StoreUnavailable(f"{script.name}: {exc}") from exc
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from core.errors import AppError
 
@@ -13,7 +14,7 @@ log = logging.getLogger(__name__)
 ASK_AGAIN_AFTER_S = 0.2
 
 
-async def end(*tasks: asyncio.Task[None]) -> None:
+async def end(*tasks: asyncio.Task[Any]) -> None:
     """Cancel tasks and wait until they have ended; an error one ended with is dropped.
 
     Asked again until it is done: `asyncio.wait_for` of Python 3.11, which redis-py writes

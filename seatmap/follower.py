@@ -92,7 +92,7 @@ class Follower:
         try:
             return await call(epoch)
         except Stale as exc:
-            self._generations.forget(self.event_id, behind="STALE behind" in str(exc))
+            self._generations.forget(self.event_id, exc.epoch, behind=exc.behind)
         return await call(await self._generations.epoch(self.event_id))
 
     def nudge(self) -> None:

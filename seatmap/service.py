@@ -70,6 +70,7 @@ class SeatMap:
         if self._watch is not None:
             await end(self._watch)
             self._watch = None
+        await self._generations.stop()
 
     async def hold(
         self,

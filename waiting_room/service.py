@@ -20,7 +20,7 @@ from redis.asyncio import Redis
 from core.batch import EventBatchers
 from core.db import Db
 from core.errors import NotAdmitted, Stale, StoreUnavailable
-from core.generations import Epoch, Generations
+from core.generations import FIRST, Epoch, Generations
 from core.ids import new_id
 from core.pipeline import ScriptPipeline
 from core.redis import now_ms as redis_now_ms
@@ -90,6 +90,7 @@ class WaitingRoom:
         await self.refusals.stop()
         await self._copies.stop()
         await self.hub.stop()
+        await self.generations.stop()
         await self.draws.stop()
         for batchers in (self._joins, self._looks, self._let_in):
             await batchers.stop()
@@ -318,13 +319,14 @@ class WaitingRoom:
 
     async def at(self, event_id: str) -> tuple[Epoch, int]:
         """(epoch, floor) for the next script."""
-        return await self.generations.epoch(event_id), self.hub.floor(event_id)
+        epoch = await self.generations.epoch(event_id)
+        return epoch, self.hub.floor(event_id, epoch)
 
     async def guarded(self, event_id: str, call: Awaitable[T]) -> T:
         try:
             return await call
         except Stale as exc:
-            self.hub.lost(event_id, behind="version" in str(exc))
+            self.hub.lost(event_id, exc.epoch, behind=exc.behind)
             raise
 
     async def _state(self, event_id: str, subject: str, standing: Standing) -> dict[str, Any]:
@@ -358,7 +360,7 @@ class WaitingRoom:
         return [None] * len(let_in)
 
     async def _repair(self, event_id: str, epoch: Epoch) -> None:
-        if epoch.generation > 1:
+        if epoch.generation > FIRST:  # somebody may have been here
             now_ms = await redis_now_ms(self._redis)
             await self.rooms.stand_still(event_id, now_ms + RESTORE_MS)
         room, ceiling = await self.rooms.get(event_id)

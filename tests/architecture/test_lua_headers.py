@@ -40,3 +40,10 @@ def test_header_names_exactly_what_the_body_uses(path):
 def test_what_scripts_share_names_no_key_and_no_argument(path):
     body = [line for line in path.read_text("utf-8").splitlines() if not line.startswith("--")]
     assert not re.search(r"\b(KEYS|ARGV)\b", "\n".join(body))
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda p: f"{p.parts[-3]}/{p.name}")
+def test_what_answers_stale_takes_the_callers_epoch_first(path):
+    text = path.read_text("utf-8")
+    if "STALE" in text or "-- @include guard" in text:
+        assert re.search(r"^-- ARGV\[1\]\s+(epoch|epoch_text)\b", text, re.MULTILINE)

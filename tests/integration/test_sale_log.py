@@ -86,7 +86,7 @@ def noted(sale):
 async def repaired(node, event_id):
     with contextlib.suppress(Stale):
         await node.numbers(event_id)
-        return node.generations.known(event_id) == 2
+        return (await node.generations.epoch(event_id)).generation == 2
 
 
 @pytest.fixture

@@ -138,14 +138,15 @@ async def test_a_room_that_nobody_looks_at_any_more_is_let_go_but_for_how_far_it
     event_id, room = await make_sale(mode="on", max_active=0), build_room()
     await room.join(event_id, "vs_fan")
     await room.leave(event_id, "vs_fan")
-    version = (await room.hub.view(event_id)) and room.hub.floor(event_id)
+    await room.hub.view(event_id)
+    epoch, version = await room.at(event_id)
     assert version > 0
     room.hub._let_go()
     assert room.hub.follows(event_id), "it was asked for just now"
     room.hub._events[event_id].wanted_at -= 3_600
     room.hub._let_go()
     assert not room.hub.views()
-    assert room.hub.floor(event_id) == version
+    assert room.hub.floor(event_id, epoch) == version
     await redis.hset(keys.key(event_id, "state"), "version", 0)  # as a loss would leave it
     with pytest.raises(Stale):
         await room.state(event_id, "vs_fan")

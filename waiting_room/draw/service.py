@@ -20,6 +20,7 @@ from redis.asyncio import Redis
 
 from core.db import Db
 from core.errors import NotFound, Stale, StoreUnavailable
+from core.generations import Epoch
 from core.signing import Keys
 from core.tasks import end
 from waiting_room.draw.model import (
@@ -81,7 +82,7 @@ class Draws:
         try:
             await self.run(event_id)
         except Stale as exc:
-            self._room.hub.lost(event_id, behind="version" in str(exc))
+            self._room.hub.lost(event_id, exc.epoch, behind=exc.behind)
         except (StoreUnavailable, NotFound) as exc:
             log.warning("the draw stands still", extra={"event_id": event_id, "why": str(exc)})
         except Exception:  # tried again in a second, and the queues of all others go on
@@ -97,7 +98,7 @@ class Draws:
             listed = await self._fix(event_id, closed)
             draw = await self.rows.get(event_id)
             if draw.entries != closed.entries or draw.base != closed.base:
-                raise Stale(f"draw {event_id}: Redis has another version of the list")
+                raise _behind(event_id, epoch, "Redis has another version of the list")
             if draw.waits_for_beacon:
                 return
             drawn = await self._ordered(event_id, draw, listed)
@@ -114,7 +115,7 @@ class Draws:
         unsorted = await self.store.lines(event_id, epoch, floor)
         lines, roots = await asyncio.to_thread(_listed, unsorted)
         if len(lines) != closed.entries:
-            raise Stale(f"draw {event_id}: the version of the lobby is not the one that closed")
+            raise _behind(event_id, epoch, "the lobby is not the one that closed")
         await self.rows.fix(event_id, epoch, closed.base, lines, roots)
         return StoredList(lines=lines, places=None)
 
@@ -137,7 +138,7 @@ class Draws:
             chunk = [subject_of(lines[at]) for at in drawn[begin : begin + LAY_CHUNK].tolist()]
             reached = await self.store.lay(event_id, epoch, floor, up_to + 1, chunk)
             if reached <= up_to:
-                raise Stale(f"draw {event_id}: the version of the queue went back")
+                raise _behind(event_id, epoch, "the queue went back")
             up_to = reached
 
     # -- for a repair -------------------------------------------------------------------------
@@ -181,6 +182,10 @@ class Draws:
     async def left(self, event_id: str, subject: str) -> None:
         """The fan gave a drawn place up: a repair shall not bring it back."""
         await self.rows.left(event_id, subject)
+
+
+def _behind(event_id: str, epoch: Epoch, why: str) -> Stale:
+    return Stale(f"draw {event_id}: {why}", epoch=epoch.text, behind=True)
 
 
 def _listed(unsorted: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:

@@ -22,6 +22,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, cast
 
 from core.errors import NotFound, Stale, StoreUnavailable
+from core.generations import Epoch
 from core.ids import new_id
 from core.live.connection import Connection, Socket
 from core.tasks import end
@@ -51,7 +52,7 @@ class Hub:
         self._room, self._nodes = room, nodes
         self._teller = Teller(room)
         self._events: dict[str, LocalEvent] = {}
-        self._seen: dict[str, tuple[int, int]] = {}  # generation, version: of those let go
+        self._seen: dict[str, tuple[Epoch, int]] = {}  # epoch, version: of those let go
         self._idle: set[str] = set()  # found so since the last muster
         self._tasks: list[asyncio.Task[None]] = []
         self._mustered_at = float("-inf")
@@ -69,17 +70,19 @@ class Hub:
                 await self._nodes.muster((), lease_ms=0)
         self._tasks.clear()
 
-    def floor(self, event_id: str) -> int:
-        """The highest version of the log that this node has seen."""
-        if event := self._events.get(event_id):
-            return event.version
-        generation, version = self._seen.get(event_id, (0, 0))
-        return version if generation == self._room.generations.known(event_id) else 0
+    def floor(self, event_id: str, epoch: Epoch) -> int:
+        """The highest version of the log that this node has seen in this epoch."""
+        event = self._events.get(event_id)
+        seen = (event.epoch, event.version) if event else self._seen.get(event_id)
+        return seen[1] if seen and seen[0] == epoch else 0
 
-    def lost(self, event_id: str, *, behind: bool) -> None:
-        """A script answered STALE: the next round adopts or repairs, and starts from a snapshot."""
-        self._room.generations.forget(event_id, behind=behind)
-        self._event(event_id).lost()
+    def lost(self, event_id: str, epoch: str = "", *, behind: bool) -> None:
+        """A script answered STALE: the next round adopts or repairs, and starts from a snapshot.
+
+        `epoch`, `behind`: as `Generations.forget` takes them.
+        """
+        if self._room.generations.forget(event_id, epoch, behind=behind):
+            self._event(event_id).lost()
 
     def follows(self, event_id: str) -> bool:
         """Whether this node has a copy of the event: it is there, and not just a made-up id."""
@@ -197,7 +200,8 @@ class Hub:
         """Forget what no longer concerns this node, but how far it has seen the log."""
         for event_id in [name for name in self._events if not self._concerns_us(name)]:
             event = self._events.pop(event_id)
-            self._seen[event_id] = self._room.generations.known(event_id), event.version
+            if event.epoch is not None:
+                self._seen[event_id] = event.epoch, event.version
 
     async def _muster(self) -> None:
         self._mustered_at = _now_s()
@@ -218,7 +222,7 @@ class Hub:
         try:
             await self._round(event_id, self._events[event_id])
         except Stale as exc:
-            self.lost(event_id, behind="version" in str(exc))
+            self.lost(event_id, exc.epoch, behind=exc.behind)
         except NotFound:
             del self._events[event_id]
             self._idle.add(event_id)
@@ -254,9 +258,13 @@ class Hub:
     async def _poll(self, event_id: str, event: LocalEvent) -> EventView:
         """Under `event.polling`, so that no older answer is applied over a newer one."""
         epoch, floor = await self._room.at(event_id)
+        if event.epoch not in {None, epoch}:
+            event.lost()  # repaired since, by whichever node
         whole, asked_at = event.view is None, _now_s()
         changes = await self._room.together.changes(event_id, epoch, floor, whole=whole)
-        event.polled_at, event.out_of_touch = asked_at, False
+        if event.view is None and not whole:  # lost while the answer was on its way
+            return await self._poll(event_id, event)
+        event.polled_at, event.out_of_touch, event.epoch = asked_at, False, epoch
         return event.apply(changes)
 
     async def _tick(self, event_id: str, view: EventView) -> None:
@@ -328,6 +336,7 @@ class Hub:
         event = self._events.get(event_id)
         if event is None:
             event = self._events[event_id] = LocalEvent()
+            event.epoch, event.version = self._seen.pop(event_id, (None, 0))
         return event
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from core.generations import Epoch
 from core.live.channel import Channel
 from core.live.connection import Connection
 from waiting_room.forecast.outlook import Forecaster
@@ -61,6 +62,7 @@ class WordToAll:
 @dataclass(slots=True, eq=False)
 class LocalEvent:
     view: EventView | None = None
+    epoch: Epoch | None = None  # that `version` is of; None before the first poll
     version: int = 0
     board: Board = field(default_factory=Board)
     fresh: deque[tuple[int, int]] = field(default_factory=deque)  # (ms, fresh calls so far)
@@ -226,7 +228,8 @@ class LocalEvent:
 
     def lost(self) -> None:
         """Redis' state is another now: begin with a snapshot, bring the fans here back."""
-        self.version, self.view, self.returning, self.page = 0, None, True, 0
+        self.epoch, self.version, self.view = None, 0, None
+        self.returning, self.page = True, 0
         self.terms = ()  # whoever is here is told, and follows the next line
         self.fresh.clear()
         self.speed.forget()

@@ -4,7 +4,7 @@ local function stale(epoch_key, epoch, state_key, floor)
     return redis.error_reply('STALE epoch')
   end
   if tonumber(redis.call('HGET', state_key, 'version') or '0') < tonumber(floor) then
-    return redis.error_reply('STALE version')
+    return redis.error_reply('STALE behind')
   end
   return nil
 end
