@@ -12,7 +12,8 @@ from what is known about it:
     any         PostgreSQL says claimed or sold         claimed, sold   a higher rev only
     any         PostgreSQL says available               available, or held while locked
 
-A pinned hold is being paid for: it is neither released nor replaced, and ends later.
+A pinned hold is being paid for: it is neither released nor replaced, and ends later. While the sale
+stands still all ends are put off: each standstill is made good once, up to `off_to_ms`.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class Seats:
     holders: dict[str, str] = field(default_factory=dict)  # subject -> hold id
     locks: dict[int, str] = field(default_factory=dict)  # seat -> hold id
     counter: int = 0
+    off_to_ms: int = 0
 
     def sweep(self, now_ms: int) -> None:
         """A hold is live while now < end."""
@@ -147,6 +149,18 @@ class Seats:
     def mine(self, subject: str, now_ms: int) -> Held | None:
         self.sweep(now_ms)
         return self.holds.get(self.holders.get(subject, ""))
+
+    def put_off(self, since_ms: int, until_ms: int, now_ms: int) -> int:
+        """How many ends were put off by the part of this time that no step had made good before."""
+        self.sweep(now_ms)
+        by_ms = until_ms - max(self.off_to_ms, since_ms)
+        if by_ms <= 0:
+            return 0
+        self.off_to_ms = until_ms
+        for hold_id, hold in self.holds.items():
+            pinned_ms = hold.pinned_ms + by_ms if hold.pinned_ms else 0
+            self.holds[hold_id] = replace(hold, ends_ms=hold.ends_ms + by_ms, pinned_ms=pinned_ms)
+        return len(self.holds)
 
     def _open(self, seat: int, mine: set[int]) -> bool:
         sellable = self.states[seat] in {AVAILABLE, HELD}

@@ -164,6 +164,27 @@ class SeatMap:
             raise NoHold(subject)
         return found
 
+    async def know(self, event_id: str) -> None:
+        """Read what `put_off` needs of PostgreSQL, for when that is away. Cheap to repeat."""
+        await self.follower(event_id)
+        await self._generations.epoch(event_id)
+
+    async def put_off(self, event_id: str, since_ms: int, until_ms: int) -> int:
+        """Give all holds the time of a standstill, once; how many this call put off.
+
+        Safe to repeat and on every node at once. While PostgreSQL is away, only of events that
+        this node knows.
+        """
+        moved, left = 0, True
+        while left:
+            some, left = await self._change(
+                event_id,
+                lambda at: self._store.put_off(at, since_ms=since_ms, until_ms=until_ms),
+                changes=False,
+            )
+            moved += some
+        return moved
+
     async def counts(self, event_id: str) -> Counts:
         return await (await self.follower(event_id)).counts()
 

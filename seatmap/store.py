@@ -25,6 +25,7 @@ SCRIPTS = (
     "unpin",
     "apply",
     "mine",
+    "put_off",
     "snapshot",
     "changes",
     "lay_begin",
@@ -33,6 +34,7 @@ SCRIPTS = (
 SHOP_AFTER_MS = 120_000  # an admission outlives a hold or a pin by so much
 MAX_LOG_ENTRIES = 2_000  # read at once
 MAX_FATES = 1_000  # applied at once
+HOLDS_MAX = 200  # put off by one call: some 3 ms of Redis' time
 LAY_CHUNK = 2_000  # seats of one step of a repair
 REPAIR_JUMP = 1_000_000  # versions and fences that a loss can't have covered
 
@@ -152,6 +154,13 @@ class SeatStore:
         reply = await self._json("mine", at, subject=subject)
         found = "hold" in reply
         return reply["version"], _hold(reply["holdId"], reply["hold"]) if found else None
+
+    async def put_off(
+        self, at: At, *, since_ms: int, until_ms: int, most: int = HOLDS_MAX
+    ) -> tuple[int, tuple[int, bool]]:
+        """(holds put off, whether there are more): those of `since` get the time until `until`."""
+        reply = await self._json("put_off", at, since_ms=since_ms, until_ms=until_ms, most=most)
+        return reply["version"], (int(reply["moved"]), reply["left"])
 
     async def snapshot(self, at: At) -> Snapshot:
         version, next_end, states = await self._run("snapshot", at)

@@ -31,6 +31,8 @@ CALLS_PER_TICK = 500
 KEPT_BEHIND = 2_000  # an away fan whom the head has passed by more places than this is gone
 REPLACEMENTS_PER_FRESH = 2
 RESTORE_MS = 30_000  # calling stands still so long after a repair, for fans to come back
+OUTAGE_MS = 3_000  # PostgreSQL is away once no node has reached it for so long
+PUT_OFF_EVERY_MS = 10_000  # while the sale stands still
 BOOKED_GRACE_MS = 5 * 60_000  # an admission outlives its booking by so much
 
 
@@ -137,3 +139,22 @@ def is_drained(room: RoomSettings, counts: Counts, *, now_ms: int) -> bool:
     """
     left = counts.lobby + counts.present + counts.calling + counts.called + counts.active
     return room.intake == "draining" and left == 0 and now_ms >= room.resume_at_ms
+
+
+def away_since(now_ms: int, reached_ms: int) -> int | None:
+    """Since when PostgreSQL is away for all nodes, of which one last reached it at `reached_ms`."""
+    return reached_ms if now_ms - reached_ms >= OUTAGE_MS else None
+
+
+def still_since(room: RoomSettings, stopped_at_ms: int, away_since_ms: int | None) -> int | None:
+    """Since when no fan can use their time: nothing can be booked. None: they can."""
+    began = [stopped_at_ms] if room.stopped else []
+    return min(began if away_since_ms is None else [*began, away_since_ms], default=None)
+
+
+def made_good_until(now_ms: int) -> int:
+    """Up to when ends are put off while the sale stands still: 20 to 30 s ahead.
+
+    The same for all nodes, by rounding, and far enough that a node may be restarted meanwhile.
+    """
+    return (now_ms // PUT_OFF_EVERY_MS + 3) * PUT_OFF_EVERY_MS

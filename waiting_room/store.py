@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import orjson
 
@@ -34,13 +34,18 @@ SCRIPTS = (
     *("join", "tick", "announce", "accept", "leave", "see", "age", "end", "where"),
     *("changes", "settings", "forget", "restore"),
     *("skip", "revoke", "holder", "refused"),
+    *("put_off", "live"),
 )
 NUMBERS = (
     *("per_minute", "max_active", "accept_ms", "shop_ms", "grace_ms"),
     *("opens_at_ms", "version", "resume_at_ms"),
 )
 CHANGES_MAX = 5000  # entries a poll takes; more than that and the next poll goes on
+ENDS_MAX = 1000  # put off, or read, by one call: some 2 ms of Redis' time
 BACK_MAX = 4000  # fans that one call brings back into the ranks: some 10 ms of Redis' time
+
+
+Ends = Literal["active", "calls"]  # of admissions, of accept windows
 
 
 class Changes:
@@ -252,19 +257,64 @@ class QueueStore:
         return Changes(await self._run("changes", event_id, **caller, **args), whole=whole)
 
     async def copy_settings(
-        self, event_id: str, epoch: Epoch, floor: int, room: RoomSettings, ceiling: int
+        self,
+        event_id: str,
+        epoch: Epoch,
+        floor: int,
+        room: RoomSettings,
+        ceiling: int,
+        *,
+        now_ms: int | None = None,
     ) -> bool:
-        fields = [part for pair in _plain(room).items() for part in pair if pair[0] != "version"]
-        reply = await self._run(
-            "settings",
+        plain = _plain(room)
+        named = {name: plain.pop(name) for name in ("version", "stopped")}
+        fields = [part for pair in plain.items() for part in pair]
+        caller = _caller(epoch, floor, now_ms)
+        return bool(
+            await self._run("settings", event_id, **caller, **named, ceiling=ceiling, fields=fields)
+        )
+
+    async def put_off(
+        self,
+        event_id: str,
+        epoch: Epoch,
+        floor: int,
+        which: Ends,
+        *,
+        since_ms: int,
+        until_ms: int,
+        most: int = ENDS_MAX,
+    ) -> tuple[int, bool]:
+        """(ends put off, whether there are more): those who were there at `since` get that time."""
+        moved, left = await self._run(
+            "put_off",
             event_id,
             epoch=epoch.text,
             floor=floor,
-            version=room.version,
-            ceiling=ceiling,
-            fields=fields,
+            ends=key(event_id, which),
+            which=which,
+            since_ms=since_ms,
+            until_ms=until_ms,
+            most=most,
         )
-        return bool(reply)
+        return int(moved), bool(left)
+
+    async def live(
+        self,
+        event_id: str,
+        epoch: Epoch,
+        floor: int,
+        after_ms: int,
+        *,
+        most: int = ENDS_MAX,
+        now_ms: int | None = None,
+    ) -> list[tuple[Call, int]]:
+        """Admissions that end later, with their ends, the earliest first; [] for none."""
+        caller = _caller(epoch, floor, now_ms)
+        reply = await self._run("live", event_id, **caller, after_ms=after_ms, most=most)
+        texts = [part.decode() for part in reply]
+        rows = zip(texts[::3], texts[1::3], texts[2::3], strict=True)
+        return [(Call(who, Admission.parse(held)), int(ends)) for who, held, ends in rows]
 
     async def forget(self, event_id: str, places: Sequence[int]) -> int:
         """Called by a repair, before `restore`: places that are over. How many still stood."""

@@ -45,6 +45,10 @@ steps = st.lists(
             st.sampled_from([AVAILABLE, CLAIMED, SOLD]), seat_lists, st.integers(1, 9),
         ),
         st.tuples(st.just("mine"), wait_ms, fans),
+        st.tuples(
+            st.just("put_off"), wait_ms, st.sampled_from([0, 5_000, 60_000]),
+            st.sampled_from([0, 20_000, 30_000]), st.sampled_from([1, 2, 200]),
+        ),
     ),
     min_size=8,
     max_size=30,
@@ -134,6 +138,18 @@ class Both:
         got = await self.answer(self.store.mine(self.at(), subject=fan))
         return self.seen(self.spec.holders.get(fan), wanted), self.plain(got)
 
+    async def put_off(self, back_ms, ahead_ms, most):
+        """Page by page; in the end as if it were one step."""
+        since_ms, until_ms = self.now_ms - back_ms, self.now_ms + ahead_ms
+        wanted = self.spec.put_off(since_ms, until_ms, self.now_ms)
+        moved, left = 0, True
+        while left:
+            _, (some, left) = await self.store.put_off(
+                self.at(), since_ms=since_ms, until_ms=until_ms, most=most
+            )
+            moved += some
+        return wanted, moved
+
     async def answer(self, call):
         try:
             version, result = await call
@@ -177,6 +193,18 @@ class Both:
     [
         ("hold", 0, "hd_0", "vs_a", [[0, 1]], 0, True),
         ("hold", 40_000, "hd_1", "vs_a", [[1, 2]], 0, True),
+    ]
+)
+@example(
+    [
+        ("hold", 0, "hd_0", "vs_a", [[0, 1]], 0, True),
+        ("hold", 0, "hd_1", "vs_b", [[2]], 0, True),
+        ("pin", 0, "hd_0", "vs_a"),
+        ("put_off", 0, 5_000, 20_000, 1),
+        ("put_off", 40_000, 60_000, 0, 1),
+        ("unpin", 0, "hd_0"),
+        ("mine", 40_000, "vs_a"),
+        ("mine", 0, "vs_b"),
     ]
 )
 @settings(max_examples=max(150, settings.default.max_examples))

@@ -31,6 +31,7 @@ HOUSE = "nodes"  # in place of an event id: these keys belong to no event
 class Nodes:
     def __init__(self, redis: Redis) -> None:
         self._script = LuaScript("waiting_room", "muster").bind(redis)
+        self._reached = LuaScript("waiting_room", "reached").bind(redis)
         self.me = new_id("nd")
         self.live: frozenset[str] = frozenset({self.me})
         self.busy: frozenset[str] = frozenset()
@@ -61,6 +62,13 @@ class Nodes:
         self.live = frozenset(node.decode() for node in live) | {self.me}
         self.busy = frozenset(event.decode() for event in events)
         self.watched = frozenset(name for name in self.busy if self.me in watchers(self.live, name))
+
+    async def reached(self, *, here: bool, now_ms: int | None = None) -> tuple[int, int]:
+        """(now, when any node last reached PostgreSQL), ms. `here`: this node does now."""
+        now, reached_ms = await self._reached(
+            reached=key(HOUSE, "reached"), now_ms="" if now_ms is None else now_ms, here=int(here)
+        )
+        return int(now), int(reached_ms)
 
     def prefers_me(self, event_id: str) -> bool:
         return preferred(self.live, event_id) == self.me
