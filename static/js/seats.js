@@ -14,13 +14,14 @@ import { SeatStream } from "./seats/stream.js";
 
 const { event: eventId, currency, maxTickets } = document.body.dataset;
 const RENEW_MS = 60_000;
+const SPREAD_MS = 2_000; // when ends were put off, not all pages ask at one moment
 const ZOOM_STEP = 1.7;
 const FINGER_PX = 22;
 const CLOSE_PX = 14; // a tapped section comes at least so near, seat to seat
 const categories = $$(".legend button").map((button) => ({ id: button.dataset.category, name: button.dataset.name, price: Number(button.dataset.price) }));
 const canvas = $(".stage canvas"), tip = $(".tip");
 let live = { up: false, heardAt: 0 };
-let endsAt = null, gone = false, shownWords = "[]";
+let endsAt = null, gone = false, shownWords = "[]", putOffTo = 0;
 
 await admitted();
 const plan = await insist(() => call("GET", `/events/${eventId}/plan`, { timeoutMs: 60_000 })).then((document) => new Plan(document, categories));
@@ -185,11 +186,13 @@ async function refused(problem) {
 
 // What the stream says of the sale; the queue's state says it in the same words until there is one.
 // Not that the queue stands still: who is here is past it.
-function tell({ stopped, pauseReason, allGone, message, revokedReason }) {
+function tell({ stopped, pauseReason, allGone, message, revokedReason, putOffTo: to = putOffTo }) {
   if (revokedReason) return toQueue(); // it says why
+  if (to !== putOffTo) setTimeout(() => { admitted(); basket.renew(); }, Math.random() * SPREAD_MS);
+  putOffTo = to;
   const standstill = t("The organiser has stopped the sale for now."), why = said(pauseReason);
   const words = [
-    stopped && [standstill, why === standstill ? t("No seats can be taken or paid for until it goes on.") : why],
+    stopped && [standstill, why === standstill ? t("No seats can be taken or paid for until it goes on. Your time does not run out meanwhile.") : why],
     allGone && [t("Everything is sold or in baskets."), t("Seats come back when somebody's hold ends: keep watching the map.")],
     message && [t("A word from the organiser"), message],
   ].filter(Boolean);

@@ -29,6 +29,15 @@ export class Basket {
     }
   }
 
+  // Ends were put off while the sale stood still. What is under way brings the new end by itself.
+  async renew() {
+    if (!this.hold || this.busy) return;
+    try {
+      const hold = await call("GET", `/events/${this.#eventId}/holds/mine`);
+      if (this.hold?.holdId === hold.holdId && !this.busy) this.#take(hold);
+    } catch { /* asked again when the end that is known has come */ }
+  }
+
   // Returns false when the limit per person is reached.
   toggle(seat) {
     if (this.wanted.has(seat)) this.wanted.delete(seat);

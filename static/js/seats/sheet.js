@@ -9,7 +9,7 @@ const LATE_MS = 60_000;
 const EMAIL = "onsale.email";
 
 export class Sheet {
-  #basket; #plan; #categories; #currency; #eventId; #toggle; #renewed; #sending = false;
+  #basket; #plan; #categories; #currency; #eventId; #toggle; #renewed; #sending = false; #asking = false;
   paying = false;
 
   constructor({ basket, plan, categories, currency, eventId, toggle, renewed }) {
@@ -99,9 +99,13 @@ export class Sheet {
     return quoted?.priceMinor ?? this.#categories[this.#category(seat)].price;
   }
 
-  #ended() {
-    this.#basket.end();
-    this.#complain(t("The hold has ended and the seats are free again. Nothing was charged. Choose again on the map."));
+  // The end may have been put off: the server has the last word.
+  async #ended() {
+    if (this.#asking) return;
+    this.#asking = true;
+    await this.#basket.load().catch(() => this.#basket.end());
+    this.#asking = false;
+    if (!this.#basket.hold) this.#complain(t("The hold has ended and the seats are free again. Nothing was charged. Choose again on the map."));
   }
 
   async #pay() {
