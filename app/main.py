@@ -32,6 +32,7 @@ from app.pages.web import Pages
 from app.payments.gateway import SandboxGateway
 from app.routes import Services, every_route, exception_handlers
 from app.sale import Sale
+from app.standstill import Standstill
 from config.settings import Settings
 from core import db as postgres
 from core import redis as redis_client
@@ -163,6 +164,7 @@ def _build(
         shops_admin=ShopsAdmin(db, shops, admin),
         map=SeatMapWeb(seat_map, Gate(room).stream, live, streams, sale.opened),
         sale=sale,
+        standstill=Standstill(db, room, seat_map),
         checkout=checkout,
         admin=admin,
         pages=_pages(settings, catalogue, room, checkout, admin, shops, limits, free),

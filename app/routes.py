@@ -27,6 +27,7 @@ from app.pages.assets import assets
 from app.pages.render import as_page
 from app.pages.web import Pages
 from app.sale import Sale
+from app.standstill import Standstill
 from core.edge import on_app_error, on_bug, on_http_error
 from core.errors import AppError
 from core.live.hub import Hub
@@ -78,6 +79,7 @@ class Services:
     seat_map: SeatMap
     map: SeatMapWeb
     sale: Sale
+    standstill: Standstill
     checkout: Checkout
     admin: Admin
     pages: Pages
@@ -93,6 +95,7 @@ class Services:
             self.waiting_room,
             self.stock,
             self.sale,
+            self.standstill,
             self.checkout,
             self.admin,
         )

@@ -108,6 +108,7 @@ def _facts(view: EventView, *, all_gone: bool) -> dict[str, Any]:
         "pauseReason": view.pause_reason,
         "stopped": view.room.stopped,
         "message": view.room.message,
+        "putOffTo": view.put_off_to,
     }
 
 

@@ -47,6 +47,7 @@ class Db:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self.pool = pool
+        self.away = False  # the last try found the server away
 
     @classmethod
     async def open(cls, url: str, *, max_connections: int = MAX_CONNECTIONS) -> Db:
@@ -71,7 +72,9 @@ class Db:
         try:
             async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
                 yield connection
+            self.away = False
         except OUTAGES as exc:
+            self.away = True
             raise StoreUnavailable(f"PostgreSQL: {exc}") from exc
 
     @asynccontextmanager

@@ -26,6 +26,7 @@ from core.pipeline import ScriptPipeline
 from core.redis import now_ms as redis_now_ms
 from core.signing import Keys
 from waiting_room.draw.service import Draws
+from waiting_room.ends import Ends
 from waiting_room.errors import (
     NotCalled,
     NotOpen,
@@ -66,7 +67,8 @@ class WaitingRoom:
         self.passes = Passes(keys)
         self.generations = Generations(redis, db, "wr", epoch_key, self._repair)
         self.draws = Draws(self, redis, db, keys)
-        self.hub = Hub(self, Nodes(redis))
+        self.nodes = Nodes(redis)
+        self.hub, self.ends = Hub(self, self.nodes), Ends(self)
         self._joins = EventBatchers(self._join_all, JOINS_AT_ONCE)
         self._looks = EventBatchers(self.standings, JOINS_AT_ONCE)
         self._let_in = EventBatchers(self._keep_let_in, JOINS_AT_ONCE)

@@ -54,6 +54,11 @@ class EventView:
         return ""
 
     @property
+    def put_off_to(self) -> int:
+        """Up to when, in ms, ends were put off since the sale stood or stands still; 0: never."""
+        return min(self.state.get("active_off_to", 0), self.state.get("calls_off_to", 0))
+
+    @property
     def lobby_open(self) -> bool:
         """Whether a fan who joins now gets into the lobby."""
         room = self.room

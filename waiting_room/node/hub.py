@@ -349,7 +349,8 @@ def _work(view: EventView) -> bool:
 
 def _followed(view: EventView) -> bool:
     """Whether a node keeps an eye on it even if nobody asks: also to draw what is in the lobby."""
-    return _work(view) or view.counts.lobby > 0 or view.draw_due
+    shopping = view.counts.active > 0  # their ends are put off while the sale stands still
+    return _work(view) or shopping or view.counts.lobby > 0 or view.draw_due
 
 
 def _now_s() -> float:

@@ -140,6 +140,10 @@ class LocalEvent:
                     self.recorder.take(before.gone_from(view.ranks).tolist(), False)
             elif name == "tick":
                 self._note(view, version, value)
+            elif name == "put_off":
+                kind = {"active": "admitted", "calls": "called"}[value]
+                fans = self.board.fans.values()
+                self.moved.update(fan.subject for fan in fans if fan.standing.kind == kind)
             else:
                 self._moved(name, value)
         if changes.complete:
