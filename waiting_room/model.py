@@ -41,7 +41,7 @@ class RoomSettings:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """From the call to its end. `place` is 0 for those let straight through."""
+    """From the call to its end. `place` is 0 for those let straight through who had none."""
 
     call_id: str
     place: int

@@ -286,6 +286,34 @@ async def test_a_place_already_called_is_not_given_back_by_its_slip(
     assert (await nodes[0].join(event_id, "vs_fan"))["place"] > 10_000
 
 
+@pytest.mark.parametrize("lost", [False, True], ids=["nothing lost", "Redis lost"])
+async def test_who_went_straight_in_from_the_line_had_their_turn_by_that_place(
+    nodes, make_known_sale, redis, lost
+):
+    """The room was off for a while. Their slip is of a turn they had, not of one they missed."""
+    event_id = await make_known_sale(mode="on", max_active=0)
+    waiting = await nodes[0].join(event_id, "vs_fan")
+    await nodes[0].join(event_id, "vs_patient")  # whose page is closed: nobody looks for them
+    await nodes[0].change_settings(event_id, 1, mode="off")
+    await until(
+        lambda: nodes[0].state(event_id, "vs_fan"), lambda said: said["state"] == "admitted"
+    )
+    await nodes[0].leave(event_id, "vs_fan")
+    await nodes[0].change_settings(event_id, 2, mode="on")
+    if lost:
+        await redis.flushall()
+
+    async def back():
+        return await code_of(nodes[0].join(event_id, "vs_fan", waiting["slip"]))
+
+    assert await until(back, lambda code: code != "repairing") == "slip_used"
+    last = (await nodes[0].join(event_id, "vs_fan"))["place"]
+    assert last > waiting["place"] + 1
+    if not lost:
+        kept = await nodes[0].state(event_id, "vs_patient")
+        assert (kept["state"], kept["place"]) == ("waiting", waiting["place"] + 1)
+
+
 async def test_a_call_out_of_line_that_was_refused_costs_no_place_in_a_repair(
     nodes, make_known_sale, redis
 ):

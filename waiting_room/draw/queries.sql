@@ -76,7 +76,7 @@ union select subject from revocation where event_id = $1;
 -- $1 event_id, $2 first, $3 last place of the draw.
 -- Who skips the line, or goes straight in once the room is off, passes over nobody.
 select coalesce(array_agg(subject), '{}') as subjects,
-       coalesce(max(place) filter (where kind <> 'skip'), 0) as frontier
+       coalesce(max(place) filter (where kind not in ('skip', 'direct')), 0) as frontier
 from call
 where event_id = $1 and end_reason is distinct from 'refused'
   and (place between $2 and $3 or kind = 'skip' or kind = 'direct'

@@ -61,8 +61,9 @@ local function wait_at(subject, place, new)
   return { 'waiting', int(place), '', new }
 end
 
-local function admit(subject, call_id)
-  local value = call_id .. ':0:' .. int(now_ms) .. ':direct'
+-- With the place the fan had, which is used up: a slip of it, or a repair, gives it back no more.
+local function admit(subject, call_id, place)
+  local value = call_id .. ':' .. int(place) .. ':' .. int(now_ms) .. ':direct'
   redis.call('ZADD', KEYS[7], int(now_ms + room.shop_ms), subject)
   redis.call('HSET', KEYS[8], subject, value)
   redis.call('HINCRBY', KEYS[3], 'direct', 1)
@@ -142,7 +143,7 @@ local function join(subject, call_id, slip, entry)
       set_present(KEYS[9], place, 0, left)
     end
     leave_lobby(KEYS[3], KEYS[12], KEYS[13], subject)
-    return admit(subject, call_id)
+    return admit(subject, call_id, place)
   end
   if place > 0 then
     return wait_at(subject, place, 0)
@@ -155,7 +156,7 @@ local function join(subject, call_id, slip, entry)
     return { 'early', int(room.opens_at_ms), '', 0 }
   end
   if walks_in() then
-    return admit(subject, call_id)
+    return admit(subject, call_id, 0)
   end
   if slip_place and redis.call('ZCOUNT', KEYS[4], slip_place, slip_place) == 0 then
     return wait_at(subject, slip_place, 1)
