@@ -36,9 +36,9 @@ OUTAGES = (
 _QUERY = re.compile(r"^-- name: (\w+)\n(.*?)(?=^-- name: |\Z)", re.MULTILINE | re.DOTALL)
 
 
-def load_queries(package: str, file: str = "queries.sql") -> dict[str, str]:
-    """The named queries of a package: `-- name: x`, comments, one statement."""
-    text = files(package).joinpath(file).read_text("utf-8")
+def load_queries(package: str) -> dict[str, str]:
+    """The named queries of a package's queries.sql: `-- name: x`, comments, one statement."""
+    text = files(package).joinpath("queries.sql").read_text("utf-8")
     return {name: body.strip() for name, body in _QUERY.findall(text)}
 
 

@@ -16,7 +16,6 @@ from core.errors import NotFound
 
 TICKETS_PER_PAGE = 1000
 MAX_KEPT_PLANS = 8  # names of seats, about 10 MB for the largest plan
-UPCOMING = 50  # the home page shows no more
 
 SeatName = tuple[str, str, str]  # section, row, seat
 
@@ -48,10 +47,6 @@ class Catalogue:
             rows = await connection.fetch(self._sql["events"], [row["event_id"] for row in ids])
         events = tuple(_event(row) for row in rows)
         return Found(events=events, page=wanted.page, page_size=wanted.page_size, total=total)
-
-    async def upcoming(self, now_ms: int) -> tuple[Event, ...]:
-        """What the home page lists: events that have not begun, the soonest first."""
-        return (await self.search(Search(start_ms=now_ms, page_size=UPCOMING))).events
 
     async def tickets(self, event: Event, after: int = -1) -> tuple[Ticket, ...]:
         """At most TICKETS_PER_PAGE tickets with a seat index above `after`, in its order."""

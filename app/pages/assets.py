@@ -93,10 +93,6 @@ class Assets:
     def text(self, name: str) -> str:
         return self._files[name].plain.decode()
 
-    def packed_bytes(self, name: str) -> int:
-        asset = self._files[name]
-        return len(asset.packed or asset.plain)
-
 
 @cache
 def assets() -> Assets:

@@ -14,7 +14,6 @@ from waiting_room.simulation.model import Change, Terms
 
 MINUTE_MS = 60_000
 MOST = 10_000_000  # pace, cap, minutes
-AT_BEGINNING = {"accept": "seconds to answer a call", "shop": "minutes of an admission"}
 ACCEPT_S, SHOP_MIN = 120, 15
 USUAL = Limits(per_minute=300, max_active=2_000, open=True)
 

@@ -37,14 +37,9 @@ local now_ms = clock_ms(ARGV[5])
 local sheet = new_sheet(states)
 sweep(s, sheet, now_ms)
 
-local function next_end()
-  local first = redis.call('ZRANGE', s.ends, 0, 0, 'WITHSCORES')
-  return first[2] and digits(tonumber(first[2]) - now_ms) or ''
-end
-
 local version = publish(sheet, meta, log)
 if version == after then
-  return { after, next_end(), '' }
+  return { after, next_end(s, now_ms), '' }
 end
 local from = '0-' .. digits(after + 1)
 local entries = redis.call('XRANGE', log, from, '+', 'COUNT', ARGV[4])
@@ -55,4 +50,4 @@ local parts = {}
 for i, entry in ipairs(entries) do
   parts[i] = entry[2][2]
 end
-return { after + #entries, next_end(), table.concat(parts) }
+return { after + #entries, next_end(s, now_ms), table.concat(parts) }

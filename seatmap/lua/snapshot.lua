@@ -32,10 +32,5 @@ local now_ms = clock_ms(ARGV[3])
 local sheet = new_sheet(states)
 sweep(s, sheet, now_ms)
 
-local function next_end()
-  local first = redis.call('ZRANGE', s.ends, 0, 0, 'WITHSCORES')
-  return first[2] and digits(tonumber(first[2]) - now_ms) or ''
-end
-
 local version = publish(sheet, meta, log)
-return { version, next_end(), redis.call('GET', states) or '' }
+return { version, next_end(s, now_ms), redis.call('GET', states) or '' }

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 FILES = sorted(
     path
     for package in ("core", "waiting_room", "seatmap", "app")
-    for path in (ROOT / package).rglob("*queries.sql")
+    for path in (ROOT / package).rglob("queries.sql")
 )
 
 
@@ -19,7 +19,7 @@ async def test_every_query_prepares_on_the_migrated_schema(db):
         for path in FILES:
             package = ".".join(path.parent.relative_to(ROOT).parts)
             assert importlib.util.find_spec(package)
-            queries = load_queries(package, path.name)
+            queries = load_queries(package)
             assert queries, path
             for name, query in queries.items():
                 assert query.rstrip().endswith(";"), f"{path}: {name}"

@@ -7,6 +7,7 @@ import pytest
 from starlette.applications import Starlette
 
 from app.catalogue import demo
+from app.catalogue.model import Search
 from app.catalogue.store import Catalogue
 from app.catalogue.web import CatalogueWeb
 from app.routes import exception_handlers
@@ -145,5 +146,5 @@ async def test_seeding_again_loads_nothing_and_moves_no_date(client, db):
 
 async def test_upcoming_events_have_not_begun(client, db):
     after_theatre = int(datetime(2027, 4, 1, tzinfo=UTC).timestamp() * 1000)
-    upcoming = await Catalogue(db).upcoming(after_theatre)
-    assert [event.event_id for event in upcoming] == ["ev_arena", "ev_stadium"]
+    upcoming = await Catalogue(db).search(Search(start_ms=after_theatre))
+    assert [event.event_id for event in upcoming.events] == ["ev_arena", "ev_stadium"]

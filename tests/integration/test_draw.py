@@ -9,7 +9,8 @@ import pytest
 from core.errors import StoreUnavailable
 from tests.live_clients import Pulled
 from tests.waiting import until
-from waiting_room.draw.policy import commitment, merkle_root, order, root_by_path
+from waiting_room.draw.policy import commitment, merkle_root, order
+from waiting_room.draw.verify_draw import root_of_proof
 from waiting_room.errors import BadReceipt, NotOpen, QueueClosed
 
 LOBBY = {"mode": "on", "max_active": 0, "opens_in_s": 3600}
@@ -104,7 +105,7 @@ async def test_every_entry_has_a_proof_that_leads_to_the_root(nodes, lobby):
     draw = await drawn(nodes[0], lobby)
     for fan, entry_id in zip(fans, entries, strict=True):
         proof = await nodes[1].draws.rows.proof(lobby, entry_id)
-        assert root_by_path(proof.leaf, proof.index, 7, proof.path) == draw.root
+        assert root_of_proof(proof.leaf, proof.index, 7, proof.path) == draw.root
         assert proof.place == given[fan]
 
 

@@ -11,7 +11,7 @@ from core.errors import Stale
 from core.signing import Keys
 from tests.integration.test_draw import open_now
 from waiting_room.draw import service
-from waiting_room.draw.policy import root_by_path
+from waiting_room.draw.verify_draw import root_of_proof
 from waiting_room.errors import QueueClosed
 from waiting_room.service import WaitingRoom
 
@@ -77,7 +77,7 @@ async def test_a_draw_of_one(room, lobby):
     assert await places(room, lobby) == {FANS[0]: 1}
     draw, proof = await room.draws.rows.get(lobby), await room.draws.rows.proof(lobby, entry)
     assert (proof.index, proof.path) == (0, [])
-    assert root_by_path(proof.leaf, 0, 1, proof.path) == draw.root == proof.leaf
+    assert root_of_proof(proof.leaf, 0, 1, proof.path) == draw.root == proof.leaf
 
 
 async def test_the_opening_may_be_moved_while_the_lobby_is_open_and_not_undo_a_draw(room, lobby):

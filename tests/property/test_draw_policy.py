@@ -17,10 +17,10 @@ from waiting_room.draw.policy import (
     path_of,
     places_of,
     proof,
-    root_by_path,
     root_of,
     sorted_once,
 )
+from waiting_room.draw.verify_draw import root_of_proof
 
 BYTES32 = st.binary(min_size=32, max_size=32)
 ENTRIES = st.integers(0, 70).map(lambda n: sorted(new_id("en").encode() for _ in range(n)))
@@ -47,17 +47,16 @@ def test_every_proof_leads_to_the_root_and_no_altered_one_does(entries, data):
     leaves, root = [leaf_hash(entry) for entry in entries], merkle_root(entries)
     index = data.draw(st.integers(0, len(entries) - 1))
     path, length = path_of(leaves, index), len(entries)
-    for check in (root_by_path, verify_draw.root_of_proof):
-        assert check(leaves[index], index, length, path) == root
-        other = data.draw(BYTES32)
-        assert check(other, index, length, path) != root
-        for at in range(len(path)):
-            assert check(leaves[index], index, length, path[:at] + path[at + 1 :]) != root
-            altered = [*path[:at], other, *path[at + 1 :]]
-            assert check(leaves[index], index, length, altered) != root
-        assert check(leaves[index], index, length, [*path, other]) != root
-        for elsewhere in {-1, length} | set(range(length)) - {index}:
-            assert check(leaves[index], elsewhere, length, path) != root
+    assert root_of_proof(leaves[index], index, length, path) == root
+    other = data.draw(BYTES32)
+    assert root_of_proof(other, index, length, path) != root
+    for at in range(len(path)):
+        assert root_of_proof(leaves[index], index, length, path[:at] + path[at + 1 :]) != root
+        altered = [*path[:at], other, *path[at + 1 :]]
+        assert root_of_proof(leaves[index], index, length, altered) != root
+    assert root_of_proof(leaves[index], index, length, [*path, other]) != root
+    for elsewhere in {-1, length} | set(range(length)) - {index}:
+        assert root_of_proof(leaves[index], elsewhere, length, path) != root
 
 
 def test_a_proof_across_chunks_is_that_of_the_whole_list():

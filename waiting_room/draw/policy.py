@@ -74,21 +74,6 @@ def proof(leaves: Sequence[bytes], chunk_roots: Sequence[bytes], index: int) -> 
     return path_of(leaves, index % CHUNK) + path_of(chunk_roots, index // CHUNK)
 
 
-def root_by_path(leaf: bytes, index: int, entries: int, path: Sequence[bytes]) -> bytes | None:
-    """The root that a proof leads to; None when it can't belong to a list of that length."""
-    if not 0 <= index < entries:
-        return None
-    node, last, rest = leaf, entries - 1, list(path)
-    while last:
-        if index % 2 or index < last:  # else this node has no sibling and moves up as it is
-            if not rest:
-                return None
-            sibling = rest.pop(0)
-            node = node_hash(sibling, node) if index % 2 else node_hash(node, sibling)
-        index, last = index // 2, last // 2
-    return None if rest else node
-
-
 def order(seed: bytes, beacon: bytes, root: bytes, entry_ids: Iterable[bytes]) -> Numbers:
     """Indexes into the list, the first drawn first."""
     prefix = sha256(seed + beacon + root)

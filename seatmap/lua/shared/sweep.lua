@@ -50,3 +50,9 @@ local function sweep(s, sheet, now_ms)
     end
   end
 end
+
+-- Ms until the next hold ends, as text; '' when there is none.
+local function next_end(s, now_ms)
+  local first = redis.call('ZRANGE', s.ends, 0, 0, 'WITHSCORES')
+  return first[2] and digits(tonumber(first[2]) - now_ms) or ''
+end
