@@ -63,6 +63,24 @@ async def test_a_restart_by_sighup_loses_no_request(onsale, make_sale):
     assert await server.ends() == 0
 
 
+async def test_a_restart_asked_for_during_one_comes_after_it_and_one_slot_at_a_time(onsale):
+    server = onsale(workers=2)
+    seen = [set(server.workers())]
+
+    def ended(restarts):
+        seen.append(set(server.workers()))
+        return server.said().count("all workers restarted") == restarts
+
+    server.send(signal.SIGHUP)
+    await until(lambda: len(server.workers()) == 3, what="the first new one starts")
+    server.send(signal.SIGHUP)
+    await until(lambda: ended(restarts=2))
+    assert max(map(len, seen)) == 3, "one worker too many at most"
+    assert len(set.union(*seen)) == 6
+    async with client_of(server.url) as client:
+        assert (await client.get("/health/ready")).status_code == 200
+
+
 async def test_a_worker_that_is_asked_to_stop_is_replaced_while_it_drains(onsale, fan_of):
     server = onsale(workers=2, drain_s=LIMIT_S)
     leaving, other = server.workers()

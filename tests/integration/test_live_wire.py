@@ -12,6 +12,7 @@ import uvloop
 
 from core.live.connection import EventStream
 from core.live.hub import Hub
+from core.live.websocket import COME_BACK
 from core.live.wire import wire_of
 from tests.live_clients import PATIENCE_S
 from tests.waiting import until
@@ -111,6 +112,20 @@ def test_a_client_that_reset_its_connection_is_gone_and_nothing_is_raised(runner
                     await asyncio.sleep(0)
 
     runner.run(story())
+
+
+def test_a_goodbye_is_read_to_its_end_by_who_was_just_saying_something(runner, peer):
+    async def story():
+        loop, goodbye = asyncio.get_running_loop(), b""
+        async with stream_to(peer) as (connection, theirs):
+            theirs.send(b"which nobody has read by then")
+            connection.close(COME_BACK)
+            async with asyncio.timeout(PATIENCE_S):
+                while some := await loop.sock_recv(theirs, 4096):
+                    goodbye += some
+        return goodbye
+
+    assert b"event: bye" in runner.run(story())
 
 
 def test_tls_is_never_gone_around(peer):

@@ -1,7 +1,9 @@
 """The hub: its pace, what it counts, whom it sends away."""
 
+import asyncio
 import itertools
 import sys
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -10,10 +12,12 @@ from prometheus_client import CollectorRegistry, generate_latest
 from websockets.frames import Opcode
 
 from core.live import websocket
+from core.live.asgi import PulledTransport
 from core.live.channel import Channel
-from core.live.connection import MAX_FRAMES_A_WINDOW, WINDOW_S
+from core.live.connection import MAX_FRAMES_A_WINDOW, MAX_MESSAGE_BYTES, WINDOW_S, EventStream
 from core.live.hub import BEAT_EVERY_S, MAX_FULL_S, MAX_TICK_S, TICK_S, Hub, stretched
 from tests.live_clients import Pulled, client_frame
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -39,6 +43,63 @@ async def test_the_time_that_writing_took_is_what_stretches_the_tick(hub, monkey
     monkeypatch.setattr("core.live.hub.time.perf_counter", lambda: float(next(clock)))
     channel.publish(1, b"a")
     assert await hub.flush() == 1.0
+
+
+async def test_what_comes_while_a_tick_lasts_waits_for_its_end(monkeypatch):
+    """An hour, since writing took half of one: of a clock that nobody waits for."""
+    clock = itertools.count(0, 1_800)
+    monkeypatch.setattr("core.live.hub.time.perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr("core.live.hub.MAX_TICK_S", 7_200.0)
+    hub, channel = Hub(), Channel(4)
+    reader = Pulled.reader(hub, channel, 0)
+    await hub.flush()
+    await hub.start()
+    channel.publish(1, b"at once")
+    assert await reader.next() == b"at once"
+    await until(lambda: hub.tick_s == 3_600)
+    reader.connection.resume_writing()
+    channel.publish(2, b"later")
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert reader.connection.out is not None, "nothing was written to it"
+    await hub.flush()
+    assert channel.tick_s == 3_600, "who publishes knows"
+    await hub.stop()
+
+
+async def test_a_running_hub_looks_after_the_quiet_and_the_hopeless(monkeypatch):
+    monkeypatch.setattr("core.live.hub.MAX_FULL_S", 0.0)
+    hub = Hub(beat_every_s=1)
+    quiet, full = Pulled.socket(hub), Pulled.socket(hub)
+    full.connection.pause_writing()
+    await hub.start()
+    assert await quiet.next() == websocket.BEAT
+    await until(lambda: hub.metrics.evicted)
+    assert await full.next() == websocket.close(websocket.TOO_SLOW)
+    await hub.stop()
+
+
+async def test_clients_are_told_to_come_back_in_an_order_of_chance(monkeypatch):
+    monkeypatch.setattr("core.live.hub.random.shuffle", list.reverse)
+    hub, told = Hub(drain_s=0.2), []
+    for number in range(3):
+        connection = EventStream(hub, lambda _, number=number: told.append(number))
+        transport = PulledTransport(connection)
+        hub.adopt(connection, transport)
+        monkeypatch.setattr(transport, "close", partial(connection.connection_lost, None))
+    hub.shutdown()
+    await hub.drained()
+    assert told == [2, 1, 0]
+    await hub.stop()
+
+
+async def test_who_never_takes_the_goodbye_is_cut_off_at_the_end_of_the_drain():
+    hub = Hub(drain_s=0.1)
+    client = Pulled.socket(hub)
+    hub.shutdown()
+    await until(client.transport.is_closing)
+    assert hub.draining
+    await hub.stop()
 
 
 async def test_clients_that_take_nothing_are_told_to_come_back_and_then_cut_off(hub):
@@ -93,6 +154,13 @@ async def test_pongs_need_no_parser_and_are_counted_like_all_frames(hub):
         client.connection.data_received(pong)
     assert client.connection._parser is None
     client.connection.data_received(pong)
+    assert await client.next() == websocket.close(websocket.TOO_MANY_FRAMES)
+
+
+async def test_more_bytes_at_once_than_fair_frames_have_are_too_much(hub):
+    client = Pulled.socket(hub)
+    longest = client_frame(b"x" * MAX_MESSAGE_BYTES)
+    client.connection.data_received(longest * MAX_FRAMES_A_WINDOW + longest[:1])
     assert await client.next() == websocket.close(websocket.TOO_MANY_FRAMES)
 
 
