@@ -49,8 +49,8 @@ def truth(sale: Sale, now_ms: int, words: Language) -> Truth:
     if now_ms < sale.opens_at_ms:
         return _soon(sale, now_ms, words)
     if sale.free == 0:
-        button = words.t("Watch for returned seats")
-        return Truth(kind="out", text=words.t("sold out"), next="seats", button=button)
+        text, button = words.t("sold out or in baskets"), words.t("Watch for returned seats")
+        return Truth(kind="out", text=text, next="seats", button=button)
     if sale.waiting or (sale.paused and sale.mode == "on"):
         return _queue(sale, words)
     few = sale.free is not None and sale.free < sale.seats * FEW_LEFT_SHARE

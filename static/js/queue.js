@@ -8,7 +8,7 @@ import { countdown, interval, learn, moment, now, number, ordinal, said, sentenc
 import { announce, offerSound, ring } from "./queue/turn.js";
 
 const { event: eventId, title, acceptMs } = document.body.dataset;
-const api = `/events/${eventId}/queue`;
+const api = `/events/${eventId}/queue`, JOIN = $("#again").textContent;
 const SLIP = `onsale.slip.${eventId}`, RECEIPT = `onsale.receipt.${eventId}`, BEST = `onsale.first-rank.${eventId}`;
 const OPENING_SPREAD_MS = 2_000;
 const QUIET_TRIES = 3;
@@ -135,6 +135,7 @@ function panel(name) {
   document.body.classList.toggle("called", name === "called");
   $("#accept").hidden = name !== "called";
   $("#leaving").hidden = !["lobby", "waiting", "called"].includes(name);
+  say($("#again"), name === "closed" ? t("Try again") : JOIN);
   $("#again").hidden = !["left", "passed", "lost", "problem", "closed"].includes(name) || current.intake === "drained";
   if (focused !== document.body && !focused.checkVisibility()) $("#main").focus({ preventScroll: true });
 }

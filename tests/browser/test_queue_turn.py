@@ -76,7 +76,7 @@ def test_a_queue_that_was_closed_can_be_joined_once_it_is_open_again(fan, server
     page = fan()
     page.goto(f"/e/{arena}/queue")
     expect(page.get_by_role("heading", name="The queue is closed")).to_be_visible()
-    again = page.get_by_role("button", name="Join the queue")
+    again = page.get_by_role("button", name="Try again")
     again.click()
     expect(again).to_be_visible()
     server.change(arena, intake="open")

@@ -17,7 +17,7 @@ OPEN = {"opens_at_ms": 0, "seats": 100, "free": 50}
         ({"mode": "auto"}, "on sale, no queue", "queue"),
         ({"mode": "on"}, "queue: nobody waiting", "queue"),
         ({"mode": "on", "free": 4}, "few left", "queue"),
-        ({"mode": "on", "free": 0}, "sold out", "seats"),
+        ({"mode": "on", "free": 0}, "sold out or in baskets", "seats"),
         ({"mode": "on", "free": None}, "queue: nobody waiting", "queue"),
         ({"mode": "on", "paused": True}, "queue paused, 0 waiting", "queue"),
         (

@@ -21,6 +21,7 @@ export function showPast(points) {
 
 export function showNumbers(seen, room) {
   const held = seen.held + seen.claimed, total = Object.values(seen.refused).reduce((sum, n) => sum + n, 0);
+  document.body.classList.toggle("lobby", seen.lobby > 0);
   showBinds(binds(seen, room));
   showFigures(seen, held, total);
   showRefused(seen.refused, total);

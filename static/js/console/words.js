@@ -11,19 +11,22 @@ const BINDS = {
   paused: (n) => [t("Calling is paused."), t("Fans read: “{reason}”", { reason: said(n.pauseReason) || t("The organiser has paused it.") })],
   off: () => [t("The room is off."), t("Everybody goes straight in.")],
   closed: () => [t("Nobody waits, and the queue takes nobody new."), ""],
-  empty: () => [t("Nobody waits."), t("The pace has room: whoever joins is called at once.")],
-  cap: (n) => [t("The cap binds."), t("{busy} are called or inside, {cap} may be. A place comes free when one leaves.", { busy: n.called + n.active, cap: n.maxActive })],
+  empty: (n) => [t("Nobody waits."), full(n) ? capped(n) : t("The pace has room: whoever joins is called at once.")],
+  cap: (n) => [t("The cap binds."), capped(n)],
   pace: (n) => [t("The pace binds."), t("{pace} a minute are let in. Free places inside: {free}.", { pace: n.perMinute, free: Math.max(0, n.maxActive - n.called - n.active) })],
 };
 const INTAKE = { closed: t("The queue is closed: nobody new."), draining: t("The sale is draining: nobody new."), drained: t("The sale is drained: it is over.") };
 const CALM = ["pace", "cap", "empty", "off"], GRAVE = ["stopped", "store_down"];
+const full = (n) => n.called + n.active >= n.maxActive;
+const capped = (n) => tn("{n} is called or inside, {cap} may be. A place comes free when one leaves.", "{n} are called or inside, {cap} may be. A place comes free when one leaves.", n.called + n.active, { cap: n.maxActive });
 
 export function binds(n, room) {
   const [headline, meaning] = BINDS[n.binds]?.(n, room) ?? [n.binds, ""];
   const gone = n.seats && n.sold + n.held + n.claimed >= n.seats;
-  const all = n.seats && n.sold >= n.seats ? t("Sold out: fans are told.") : t("Everything is sold or in baskets: fans are told.");
-  const text = [meaning, gone ? all : "", INTAKE[n.intake] ?? ""].filter(Boolean).join(" ");
-  return { headline, text, tone: GRAVE.includes(n.binds) ? "bad" : CALM.includes(n.binds) ? "good" : "warn" };
+  const all = n.sold >= n.seats ? t("Sold out: fans are told.") : t("Everything is sold or in baskets: fans are told.");
+  const calm = CALM.includes(n.binds), first = gone && calm;
+  const text = [first ? headline : "", meaning, gone && !first ? all : "", INTAKE[n.intake] ?? ""].filter(Boolean).join(" ");
+  return { headline: first ? all : headline, text, tone: GRAVE.includes(n.binds) ? "bad" : calm && !gone ? "good" : "warn" };
 }
 
 const wait = (ms) => (ms === null ? t("without end") : span(ms));

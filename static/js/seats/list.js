@@ -94,7 +94,7 @@ export class SeatList {
   #swatch(section) { return swatch(section.category); }
 }
 
-export const left = (free) => (free ? tn("{n} seat left", "{n} seats left", free) : t("sold out"));
+export const left = (free) => (free ? tn("{n} seat left", "{n} seats left", free) : t("none free"));
 
 // The category's shape and colour, copied from the legend.
 export function swatch(category) {

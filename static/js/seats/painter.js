@@ -149,7 +149,7 @@ export class Painter {
   #label(c, section, placed = null) {
     if (this.showsSeats(section)) return;
     const free = this.#states.free[section.at];
-    const price = free ? t("from {price}", { price: money(this.#categories[section.category].price, this.#currency) }) : t("sold out");
+    const price = free ? t("from {price}", { price: money(this.#categories[section.category].price, this.#currency) }) : t("none free");
     const room = Math.min(section.side * 1.25, section.box[2] - section.box[0]);
     const size = Math.max(10, Math.min(15, (room * this.camera.scale) / 6)) / this.camera.scale;
     c.textAlign = "center";
