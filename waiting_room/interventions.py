@@ -70,7 +70,7 @@ class Interventions:
         facts = {"subject": subject, "place": place, "callId": call_id}
         epoch, floor = await room.at(event_id)
         note = noted(CALLED_OUT_OF_LINE, facts)
-        await room.guarded(event_id, room.rooms.ask_to_skip(event_id, epoch.generation, call, note))
+        await room.guarded(event_id, room.rooms.ask_to_skip(event_id, epoch, call, note))
         calls = room.store.skip(event_id, epoch, floor, subject, call_id=call_id)
         outcome, number = await room.guarded(event_id, calls)
         if outcome == "skipped":

@@ -8,6 +8,7 @@ from typing import Any
 
 from core.db import Connection, Db, load_queries
 from core.errors import NotFound, Stale
+from core.generations import Epoch
 from waiting_room.errors import Changed
 from waiting_room.model import Admission, Call, Habits, RoomSettings
 
@@ -83,14 +84,14 @@ class Rooms:
             await self._db.fetchval(self._sql["ceiling_raise"], event_id, too_low, PLACE_BLOCK)
         )
 
-    async def insert_calls(self, event_id: str, generation: int, calls: Sequence[Call]) -> None:
-        """Before they are announced, of the generation they were made in. Safe to repeat.
+    async def insert_calls(self, event_id: str, epoch: Epoch, calls: Sequence[Call]) -> None:
+        """Before they are announced, of the epoch they were made in. Safe to repeat.
 
         Raises Stale, and inserts nothing, when a repair has begun since: it has read the rows, or
         will, and nobody was told of these calls.
         """
         async with self._db.connection() as connection:
-            await self._insert_calls(connection, event_id, generation, calls)
+            await self._insert_calls(connection, event_id, epoch, calls)
 
     async def keep_admissions(self, event_id: str, live: Sequence[tuple[Call, int]]) -> None:
         """Live admissions, each with its end in ms. Safe to repeat."""
@@ -98,13 +99,13 @@ class Rooms:
         columns, ends = _columns(calls), [ends_ms for _, ends_ms in live]
         await self._db.execute(self._sql["admissions_keep"], event_id, *columns, ends)
 
-    async def ask_to_skip(self, event_id: str, generation: int, call: Call, note: Note) -> None:
+    async def ask_to_skip(self, event_id: str, epoch: Epoch, call: Call, note: Note) -> None:
         """The call out of line, and what `note` writes, before Redis is asked for it.
 
         Raises Stale as `insert_calls` does.
         """
         async with self._db.transaction() as connection:
-            await self._insert_calls(connection, event_id, generation, [call])
+            await self._insert_calls(connection, event_id, epoch, [call])
             await note(connection)
 
     async def skip_refused(self, event_id: str, call: Call, note: Note) -> None:
@@ -129,11 +130,11 @@ class Rooms:
         return row["subject"] if row else None
 
     async def _insert_calls(
-        self, connection: Connection, event_id: str, generation: int, calls: Sequence[Call]
+        self, connection: Connection, event_id: str, epoch: Epoch, calls: Sequence[Call]
     ) -> None:
         insert = self._sql["calls_insert"]
-        if not await connection.fetchval(insert, event_id, generation, *_columns(calls)):
-            raise Stale(f"calls of generation {generation}")
+        if not await connection.fetchval(insert, event_id, epoch.generation, *_columns(calls)):
+            raise Stale(f"calls of generation {epoch.generation}", epoch=epoch.text)
 
     async def accepted(self, event_id: str, call_id: str, ends_ms: int) -> None:
         await self._db.execute(self._sql["call_accepted"], event_id, call_id, ends_ms)

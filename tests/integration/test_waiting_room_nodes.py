@@ -322,7 +322,7 @@ async def test_a_call_out_of_line_that_was_refused_costs_no_place_in_a_repair(
     room = nodes[0].rooms
     call = Call("vs_fan", Admission("ad_refused", mine["place"], 1_900_000_000_000, "skip"))
     epoch, _ = await nodes[0].at(event_id)
-    await room.ask_to_skip(event_id, epoch.generation, call, no_note)
+    await room.ask_to_skip(event_id, epoch, call, no_note)
     await room.skip_refused(event_id, call, no_note)
     await redis.flushall()
     back = await until(

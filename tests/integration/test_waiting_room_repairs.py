@@ -46,7 +46,7 @@ async def generations(rooms, event_id):
 
 async def let_go(room, event_id):
     room.hub._events[event_id].wanted_at -= 3_600
-    room.hub._let_go()
+    await room.hub._let_go()
     assert not room.hub.views()
 
 

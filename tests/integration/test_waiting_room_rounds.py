@@ -141,10 +141,10 @@ async def test_a_room_that_nobody_looks_at_any_more_is_let_go_but_for_how_far_it
     await room.hub.view(event_id)
     epoch, version = await room.at(event_id)
     assert version > 0
-    room.hub._let_go()
+    await room.hub._let_go()
     assert room.hub.follows(event_id), "it was asked for just now"
     room.hub._events[event_id].wanted_at -= 3_600
-    room.hub._let_go()
+    await room.hub._let_go()
     assert not room.hub.views()
     assert room.hub.floor(event_id, epoch) == version
     await redis.hset(keys.key(event_id, "state"), "version", 0)  # as a loss would leave it
@@ -300,3 +300,23 @@ async def test_fans_let_straight_in_at_one_moment_share_an_insert(build_room, ma
     }
     assert {(row["kind"], row["place"], row["accepted"]) for row in rows} == {("direct", 0, True)}
     assert len({row["written_by"] for row in rows}) < fans / 20
+
+
+async def test_the_last_fan_of_a_node_is_reported_before_the_node_lets_the_event_go(
+    build_room, make_sale, redis, live
+):
+    """The page of presence has turned since the last report, and another node follows the event."""
+    event_id, room = await make_sale(mode="on", max_active=0), build_room()
+    await room.join(event_id, "vs_fan")
+    tab = await open_tab(room, live, event_id, "vs_fan")
+    for _ in range(2):  # turns the page, and reports the fan for it
+        await round_of(room, event_id)
+    await turn_page(redis, event_id)
+    await round_of(room, event_id)  # turns it
+    seen = keys.key(event_id, keys.PAGES[0])
+    assert not await redis.bitcount(seen)
+    room.hub._events[event_id].wanted_at -= 3_600
+    room.hub.disconnect(event_id, "vs_fan", tab)
+    await room.hub._let_go()
+    assert not room.hub.views()
+    assert await redis.bitcount(seen) == 1

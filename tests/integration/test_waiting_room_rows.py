@@ -64,7 +64,7 @@ async def test_a_repair_waits_for_calls_that_are_being_inserted_and_lays_them(
         repairs.append(asyncio.create_task(repaired(other, redis, event_id)))
         await who_waits(db)
 
-    await room.rooms.ask_to_skip(event_id, epoch.generation, call, while_it_is_written)
+    await room.rooms.ask_to_skip(event_id, epoch, call, while_it_is_written)
     await repairs[0]
     standing = await other.where(event_id, "vs_fan")
     assert (standing.kind, standing.admission.call_id) == ("called", "ad_one")

@@ -193,15 +193,31 @@ class Hub:
             for begin in range(0, len(due), ROUNDS_AT_ONCE):
                 some = due[begin : begin + ROUNDS_AT_ONCE]
                 await asyncio.gather(*(self._round_guarded(event_id) for event_id in some))
-            self._let_go()
+            await self._let_go()
             await asyncio.sleep(ROUND_S)
 
-    def _let_go(self) -> None:
+    async def _let_go(self) -> None:
         """Forget what no longer concerns this node, but how far it has seen the log."""
-        for event_id in [name for name in self._events if not self._concerns_us(name)]:
-            event = self._events.pop(event_id)
-            if event.epoch is not None:
-                self._seen[event_id] = event.epoch, event.version
+        over = [name for name in self._events if not self._concerns_us(name)]
+        await asyncio.gather(*(self._let_go_of(event_id) for event_id in over))
+
+    async def _let_go_of(self, event_id: str) -> None:
+        """Whom this node saw since its last report is reported first: nobody else saw them."""
+        event = self._events[event_id]
+        try:
+            if event.view is not None and event.seen:
+                await self._report(event_id, event, event.view, set(event.seen))
+        except Stale:  # the state is another now: who was here comes back with a slip
+            log.info("last fans not reported", extra={"event_id": event_id})
+        except StoreUnavailable:
+            return  # with the next rounds
+        except Exception:  # one event's trouble must not stop the queues of all others
+            log.exception("last fans not reported", extra={"event_id": event_id})
+        if self._concerns_us(event_id):
+            return  # somebody came meanwhile
+        del self._events[event_id]
+        if event.epoch is not None:
+            self._seen[event_id] = event.epoch, event.version
 
     async def _muster(self) -> None:
         self._mustered_at = _now_s()
@@ -282,7 +298,7 @@ class Hub:
         if not calls:
             return
         try:
-            await room.rooms.insert_calls(event_id, epoch.generation, calls)
+            await room.rooms.insert_calls(event_id, epoch, calls)
         except Stale:
             raise
         except StoreUnavailable as exc:
