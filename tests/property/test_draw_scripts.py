@@ -2,7 +2,7 @@
 
 Whatever comes between, everybody who is still there gets the place that was drawn, nobody is
 called before a lower place that is still to be laid, and the last place is N whoever came late. A
-fan is being drawn until the place is laid and never again, though the lobby keeps the entry.
+fan is being drawn until the place is laid and never again, and no entry is kept beside a place.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from core.generations import Epoch
 from core.redis import connect
 from waiting_room.draw.store import DrawStore
-from waiting_room.keys import epoch_key
+from waiting_room.keys import epoch_key, key
 from waiting_room.model import Join, RoomSettings
 from waiting_room.store import QueueStore
 
@@ -125,6 +125,8 @@ class History:
         drawing = [s.kind == "drawing" for s in standings]
         there = [n >= self.laid and fan not in self.left for n, fan in enumerate(self.drawn)]
         assert drawing == there
+        in_lobby = await self.redis.hkeys(key(self.event_id, "lobby"))
+        assert set(in_lobby) <= set(self.subjects[self.laid :])
         for fan, standing in zip(self.drawn, standings, strict=True):
             if fan in self.left:  # called, gone, or back at the end: never at the place again
                 assert standing.kind != "waiting" or standing.number > len(self.drawn)

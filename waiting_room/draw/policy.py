@@ -23,7 +23,7 @@ Numbers = npt.NDArray[np.int64]  # one for each entry
 
 ALGORITHM = "onsale-draw-1"
 CHUNK = 2048  # entries of a stored chunk: a power of two, so that each is a whole subtree
-LAY_CHUNK = 1000  # places that one script lays: it must stay below 20 ms on a busy machine
+LAY_CHUNK = 500  # places that one script lays: it must stay below 20 ms on a busy machine
 
 EMPTY_ROOT = sha256(b"").digest()
 WORDS_OF_KEY = 4  # of 64 bits: SHA-256

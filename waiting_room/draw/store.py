@@ -80,13 +80,8 @@ class DrawStore:
         ]
 
     async def done(self, event_id: str, epoch: Epoch, floor: int) -> bool:
-        """Clear the lobby away. False while places are still to be laid. Safe to repeat."""
-        at, cursor = {"epoch": epoch.text, "floor": floor}, "0"
-        while True:
-            reply = await self._run("done", event_id, **at, cursor=cursor, count=SCAN_COUNT)
-            cursor = reply[0].decode()
-            if cursor == "0":
-                return bool(reply[1])
+        """False while places are still to be laid. Safe to repeat."""
+        return bool(await self._run("done", event_id, epoch=epoch.text, floor=floor))
 
     async def refill(self, event_id: str, fans: Sequence[tuple[bytes, Entry | None]]) -> int:
         """Called by a repair, while the epoch key is absent. How many are to be drawn again.

@@ -1,4 +1,4 @@
--- Lay the next places of the draw: into the queue with whoever is still in the lobby.
+-- Lay the next places of the draw: out of the lobby, and into the queue with whoever is still there.
 --
 -- KEYS[1] epoch_key  string: the epoch of this state
 -- KEYS[2] state      hash: counters
@@ -6,7 +6,8 @@
 -- KEYS[4] present    bitmap of places
 -- KEYS[5] seen0      bitmap of places seen lately
 -- KEYS[6] log        stream of changes
--- KEYS[7] departed   set: who is to be drawn no more
+-- KEYS[7] lobby      hash: subject -> entry_id:joined_at_ms
+-- KEYS[8] departed   set: who is to be drawn no more
 --
 -- ARGV[1] epoch      of the caller
 -- ARGV[2] floor      highest log version the caller has seen, int >= 0
@@ -16,8 +17,8 @@
 -- Returns: the place up to which the queue is laid after this call. Another node may have laid these
 --   or later ones: go on above the answer.
 --
--- Why a script: nobody who left gets a place, and chunks come in order whoever lays them. Everybody
--- laid is present for one grace. The lobby is not touched. Cost: O(S log N), some ms.
+-- Why a script: nobody who left gets a place, nobody is in the lobby and in the queue, and chunks come
+-- in order whoever lays them. Everybody laid is present for one grace. Cost: O(S log N), some ms.
 
 -- @include guard
 -- @include now
@@ -36,7 +37,8 @@ local subjects = {} -- as one argument: a thousand take client and server as lon
 for subject in string.gmatch(ARGV[4], '%S+') do
   subjects[#subjects + 1] = subject
 end
-local departed = redis.call('SMISMEMBER', KEYS[7], unpack(subjects))
+local departed = redis.call('SMISMEMBER', KEYS[8], unpack(subjects))
+redis.call('HDEL', KEYS[7], unpack(subjects))
 local last = first + #subjects - 1
 local byte_from, byte_to = math.floor(first / 8), math.floor(last / 8)
 

@@ -1,8 +1,7 @@
 -- The lobby: subject -> 'entry_id:joined_at_ms'. It closes once, at the opening; after a repair,
--- when calling goes on. From then on it stays as it was fixed until all of it is laid, for a node
--- may still be reading it, and to take a million fans out one by one costs more than to lay them.
--- Whoever was laid has a place in the queue, which is asked first. Whoever gave entry or place up,
--- or was called, is among the *departed*.
+-- when calling goes on. From then on it stays as it was fixed until the list is stored, for a node
+-- may still be reading it; then a fan leaves it with the step that lays the place. Whoever gives the
+-- entry up before, or is called, is among the *departed*.
 
 -- What was fixed when the lobby closed; nil while it is open.
 local function draw_of(state_key)
