@@ -33,10 +33,10 @@ from app.admin.model import FanNamed, Nothing, Revocation, RoomChange, shown
 from app.admin.past import EVERY_S
 from app.admin.sessions import SESSION_LIFE_S
 from app.admin.store import AuditRow
+from app.catalogue.web import event_id_of
 from core.cookies import cookies_of
 from core.edge import json_reply, read_body
 from core.errors import BadRequest
-from core.ids import EVENT_ID
 from core.live.reply import StreamReply
 from waiting_room.errors import Changed
 from waiting_room.rooms import SET_BY_OPERATORS
@@ -177,17 +177,10 @@ def route(admin: Admin, method: str, name: str, handler: Handler) -> Route:
 
     async def guarded(request: Request) -> Response:
         who = admin.require_operator(request)
-        return await handler(request, _event_id(request), who)
+        return await handler(request, event_id_of(request), who)
 
     path = f"/admin/events/{{event_id}}/{name}"
     return Route(path, guarded, methods=[method], name=f"{method} {name}")
-
-
-def _event_id(request: Request) -> str:
-    text: str = request.path_params["event_id"]
-    if not EVENT_ID.fullmatch(text):
-        raise BadRequest("not an event id", where="eventId")
-    return text
 
 
 def if_match(request: Request) -> int:
