@@ -17,6 +17,7 @@ from core.live.under_uvicorn import HubHttpProtocol, HubSocketProtocol
 from tests.live_clients import Wire, client_frame, serving
 from tests.waiting import until
 
+ASKED = "GET {path} HTTP/1.1\r\nhost: onsale.test\r\n\r\n"
 KINDS = (HubHttpProtocol, HubSocketProtocol, Protocol)
 
 
@@ -29,14 +30,17 @@ def without_the_collector():
 
 
 @pytest.mark.usefixtures("without_the_collector")
-@pytest.mark.parametrize("path", ["/stream", "/socket"])
-async def test_the_servers_protocols_do_not_wait_for_the_collector(path):
+@pytest.mark.parametrize(
+    ("path", "behind"),
+    [("/stream", ""), ("/stream", ASKED.format(path="/stream")), ("/socket", "")],
+)
+async def test_the_servers_protocols_do_not_wait_for_the_collector(path, behind):
     hub = Hub(drain_s=0.1)
     async with serving(app(hub), "hub") as address, Wire.open(address) as wire:
         if path == "/socket":
             await wire.upgrade(path)
         else:
-            wire.get(path)
+            wire.send((ASKED.format(path=path) + behind).encode())
         await until(lambda: hub.count == 1)
         await until(lambda: not protocols(*KINDS), what="what the handshake made is gone")
 

@@ -60,6 +60,8 @@ def test_what_a_full_socket_did_not_take_comes_later_once_and_in_order(runner, p
                 data = f"{len(written)};".encode() * 500
                 connection.write(data)
                 written += data
+            kept = connection.transport.get_write_buffer_size()
+            assert 0 < kept <= len(data), "the rest of one write, and no other"
             read = await read_exactly(theirs, len(written))
             await until(lambda: connection.out is not None)
             connection.write(b"and on")

@@ -4,6 +4,7 @@ import asyncio
 
 import orjson
 import pytest
+from websockets.asyncio.client import connect
 
 from config.settings import load
 from core.live.connection import MAX_MESSAGE_BYTES
@@ -115,6 +116,14 @@ async def test_a_page_of_another_site_gets_no_socket(waiting, open_socket):
     event_id, client = waiting
     async with open_socket(event_id, client, origin="https://evil.example") as socket:
         assert await socket.close_code() == 4501
+
+
+async def test_a_node_negotiates_no_compression(served, make_sale):
+    """It would cost 64 kB a fan, and the frames that all share are made without."""
+    event_id = await make_sale(mode="on")
+    address = f"{served.replace('http', 'ws')}/events/{event_id}/queue/socket"
+    async with connect(address, compression="deflate") as fan:
+        assert fan.protocol.extensions == []
 
 
 async def test_a_fan_has_so_many_sockets_and_no_more_and_leaves_none_behind(
