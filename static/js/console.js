@@ -33,6 +33,7 @@ on($("#skip"), skip);
 on($("#revoke"), revoke);
 on($("#shop"), (form) => during(form, () => setShop(admin)));
 on($("#beacon"), (form) => beacon(form, beaconBody()));
+document.addEventListener("focusin", ({ target }) => listen(target.closest("form")));
 $("#undo").onclick = undo;
 $("#resume").onclick = () => { if (room && numbers) make($("#resume").form, { paused: false }); };
 $("#giveUp").onclick = async () => { if (await confirmed(GIVE_UP(numbers))) await beacon($("#beacon"), { giveUp: true }); };
@@ -42,6 +43,12 @@ new Feed(admin, {
   session: (lives) => { $("#session").hidden = lives; },
   missed: () => call("GET", `${admin}/numbers/history`).then(({ points }) => showPast(points), () => {}),
 });
+
+// What a control says is read aloud to who is at it. All at once, when the page comes, would be noise.
+function listen(form) {
+  const words = form && $("[data-preview]", form);
+  if (words) words.ariaLive = "polite";
+}
 
 function on(form, work) {
   form.onsubmit = (event) => { event.preventDefault(); if (room && numbers) work(form); };

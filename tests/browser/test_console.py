@@ -122,6 +122,16 @@ def test_a_shopper_reads_of_a_stop_on_the_map_and_why_an_admission_was_revoked(
     expect(shopper.get_by_text("A robot.", exact=True)).to_be_visible(timeout=LIVE_MS)
 
 
+def test_a_screen_reader_hears_what_the_control_says_that_it_is_at_and_no_other(desk):
+    page = desk()
+    aloud = page.locator('[data-preview][aria-live="polite"]')
+    expect(aloud).to_have_count(0)  # or a dozen would be read when the page comes
+    page.locator("#perMinute").focus()
+    expect(aloud).to_have_count(1)
+    page.keyboard.type("7")
+    expect(page.locator('[data-change="perMinute"] [aria-live]')).to_contain_text("Queue empty")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_console_has_no_barriers_that_axe_finds(desk, scheme):
     page = desk(color_scheme=scheme)
