@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import LIVE_MS, STADIUM, RunningServer
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -168,6 +169,43 @@ def test_lobby_draw_and_beacon_are_set_before_the_opening(chromium, tmp_path):
     finally:
         context.close()
         server.stop()
+
+
+WATCH_THE_BEACON = """() => {
+  const told = document.querySelector("#beacon [data-preview]");
+  window.told = [];
+  new MutationObserver(() => window.told.push(told.textContent))
+    .observe(told, { childList: true, characterData: true, subtree: true });
+}"""
+
+
+def test_an_answer_that_comes_late_is_not_shown_over_a_newer_one(
+    chromium, server, early, console_cookies
+):
+    """Two refreshes of the page are under way, and the first is answered last."""
+    context = chromium.new_context(base_url=server.url, locale="en-GB")
+    try:
+        context.add_cookies(console_cookies)
+        page, late = context.new_page(), []
+        page.goto(f"/console?event={early}")
+        beacon = page.locator("#beacon")
+        expect(beacon).to_contain_text("None is named.", timeout=LIVE_MS)
+        page.route("**/queue/draw", lambda route: late.append((route, route.fetch())), times=1)
+        server.change(early, message="The doors open at seven.")  # the page reads all anew
+        wait_until(lambda: page.evaluate("1") and late, "the page asks")
+        page.locator("#beaconField").fill("drand quicknet round 1234567")
+        page.get_by_role("button", name="Name the beacon").click()
+        expect(beacon).to_contain_text("Named: drand quicknet round 1234567.", timeout=LIVE_MS)
+        page.evaluate(WATCH_THE_BEACON)
+        [(route, answer)] = late
+        with page.expect_response("**/queue/draw"):
+            route.fulfill(response=answer)
+        with page.expect_response("**/queue/draw") as next_one:
+            pass
+        next_one.value.finished()
+        assert page.evaluate("window.told") == []
+    finally:
+        context.close()
 
 
 def test_the_addresses_of_a_shop_are_set_and_an_overtaken_operator_sees_the_others(

@@ -11,7 +11,7 @@ export const lastChange = (rows) => rows.find((row) => OF_ROOM.includes(row.acti
 export const isOfShop = (row) => OF_SHOP.includes(row.action);
 
 export function showAudit(rows) {
-  if (rows[0]?.auditId === newest) return;
+  if (rows[0]?.auditId === newest || rows[0]?.auditId < newest) return; // an older answer comes late
   newest = rows[0]?.auditId;
   $(".audit tbody").replaceChildren(...rows.map((row) => element("tr", {}, ...cells(row))));
   const last = lastChange(rows), undo = $("#undo");

@@ -6,12 +6,16 @@ import { BEACON } from "./words.js";
 const form = $("#beacon"), input = $("#beaconField"), giveUp = $("#giveUp");
 const button = $(".go button", form), text = $("[data-preview]", form);
 let wants = "name", told = "";
+let asked = 0, shown = 0; // answers come as they like; an older one is not shown over a newer
 
 // What the operator may send now: the body that `POST …/draw/beacon` takes.
 export const beaconBody = () => ({ [wants]: input.value.trim() });
 
 export async function showBeacon(eventId) {
+  const turn = ++asked;
   const { state, beacon } = await call("GET", `/events/${eventId}/queue/draw`);
+  if (turn < shown) return;
+  shown = turn;
   const waits = beacon && !beacon.value && !beacon.givenUp;
   const next = state === "open" ? "name" : state === "fixed" && waits ? "value" : "";
   if (next !== wants) input.value = "";

@@ -18,7 +18,7 @@ export async function showShop(admin) {
 
 // What was typed stays; what is so now stands beside it.
 function show(seen) {
-  if (shop?.version === seen.version) return;
+  if (shop && shop.version >= seen.version) return;
   const untouched = !changed();
   shop = seen;
   if (untouched) input.value = shop.returnUrls.join("\n");
