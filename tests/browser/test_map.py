@@ -52,6 +52,29 @@ def test_a_stop_and_words_to_all_are_on_an_open_map_at_once_and_go_again(shop, s
     expect(notices).to_be_empty(timeout=AT_ONCE_MS)
 
 
+def test_a_basket_ends_later_when_the_sale_is_stopped_and_the_open_map_says_so(shop, server):
+    page = shop()
+    hold = page.evaluate(
+        """async (event) => {
+          const body = JSON.stringify({ ticketIds: [`${event}-0`] });
+          const headers = { "content-type": "application/json" };
+          return (await fetch(`/events/${event}/holds`, { method: "POST", headers, body })).json();
+        }""",
+        shop.event_id,
+    )
+    page.reload()
+    line = page.locator("#hold-line")
+    expect(line).to_contain_text("Held until")
+    until = line.inner_text().partition(" · ")[0]
+    mine = f"**/events/{shop.event_id}/holds/mine"
+    with page.expect_response(mine, timeout=CALL_TIMEOUT_MS) as read:
+        server.change(shop.event_id, stopped=True)
+    assert read.value.json()["holdId"] == hold["holdId"]
+    assert read.value.json()["endsAt"] > hold["endsAt"]
+    expect(line).to_contain_text("Held until")
+    expect(line).not_to_contain_text(until)
+
+
 def test_a_revoked_fan_is_taken_off_the_map_and_told_why_and_nobody_else(shop, server):
     revoked, other = shop(), shop()
     (cookie,) = (c for c in revoked.context.cookies() if c["name"] == "onsale_visitor")
