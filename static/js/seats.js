@@ -21,6 +21,8 @@ const CLOSE_PX = 14; // a tapped section comes at least so near, seat to seat
 const categories = $$(".legend button").map((button) => ({ id: button.dataset.category, name: button.dataset.name, price: Number(button.dataset.price) }));
 const canvas = $(".stage canvas"), tip = $(".tip");
 let live = { up: false, heardAt: 0 };
+// The list begins below what is said of the sale, and scrolls what has the focus there.
+new ResizeObserver(([{ target }]) => $(".list").style.setProperty("--notices", `${target.offsetHeight}px`)).observe($(".notices"));
 let endsAt = null, gone = false, shownWords = "[]", putOffTo = 0;
 
 await admitted();

@@ -82,3 +82,13 @@ def test_a_seat_that_goes_while_it_has_the_focus_hands_it_to_its_sections_headin
     faster.get_by_role("button", name=name, exact=True).click()
     expect(looker.get_by_role("button", name=f"{name}, taken", exact=True)).to_be_disabled()
     expect(looker.locator(".list h2")).to_be_focused()
+
+
+def test_what_is_said_of_the_sale_covers_no_section_of_the_list(fan, server, theatre):
+    server.change(theatre, message="Doors open at seven. The lifts are on the north side.")
+    page = fan(viewport={"width": 390, "height": 844})
+    page.goto(f"/e/{theatre}/seats")
+    expect(page.locator(".notices")).to_contain_text("Doors open at seven.")
+    page.locator("#as-list").click()
+    page.locator(".sections button").first.focus()
+    assert page.evaluate(SEEN) == "seen"
