@@ -142,6 +142,10 @@ class Rooms:
     async def ended(self, event_id: str, call_id: str, reason: str) -> None:
         await self._db.execute(self._sql["call_ended"], event_id, call_id, reason)
 
+    async def left(self, event_id: str, call: Call) -> None:
+        """The fan gave it up, whether or not `insert_calls` has come so far."""
+        await self._db.execute(self._sql["call_left"], event_id, *_columns([call]))
+
     async def end_moved(self, event_id: str, subject: str, ends_ms: int) -> None:
         await self._db.execute(self._sql["call_end_moved"], event_id, subject, ends_ms)
 

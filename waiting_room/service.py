@@ -201,7 +201,7 @@ class WaitingRoom:
         epoch, floor = await self.at(event_id)
         ended = await self.guarded(event_id, self.store.leave(event_id, epoch, floor, subject))
         if ended is not None:
-            await self.rooms.ended(event_id, ended.call_id, "left")
+            await self.rooms.left(event_id, Call(subject, ended))
         return await self._state(event_id, subject, Standing("none"))
 
     # -- the gate -----------------------------------------------------------------------------

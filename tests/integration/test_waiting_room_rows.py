@@ -87,3 +87,19 @@ async def test_who_was_let_straight_in_while_postgresql_refused_the_row_gets_it_
     kept = await other.state(event_id, "vs_fan")
     assert kept["admissionId"] == again["admissionId"]
     assert kept["endsAt"] == again["endsAt"]
+
+
+async def test_who_leaves_before_the_row_of_their_call_is_written_is_not_called_again(
+    build_room, make_sale, redis
+):
+    event_id = await make_sale(mode="on")
+    room, other = build_room(), build_room()
+    await room.join(event_id, "vs_fan")
+    epoch, floor = await room.at(event_id)
+    await room.store.age(event_id, epoch, floor)
+    calls = await room.store.tick(event_id, epoch, floor, call_ids=["ad_one"])
+    assert [call.subject for call in calls] == ["vs_fan"]
+    await room.leave(event_id, "vs_fan")
+    await room.rooms.insert_calls(event_id, epoch, calls)
+    await repaired(other, redis, event_id)
+    assert (await other.where(event_id, "vs_fan")).kind == "none"
