@@ -113,7 +113,6 @@ class Node:
         """
         for fan in fans:
             with contextlib.suppress(AppError):
-                await self.services.checkout.holds.give_back(event_id, fan)
                 await self.services.waiting_room.leave(event_id, fan)
 
     async def close(self) -> None:
@@ -136,6 +135,7 @@ def _build(
     sale = Sale(room, seat_map)
     gateway = SandboxGateway(addresses.gateway_socket)
     checkout = Checkout(db, catalogue, seat_map, room, gateway, keys)
+    room.on_left = checkout.holds.give_back
     shops = Shops(redis, db, room)
     admin = Admin(
         *(db, keys, room, live),

@@ -10,8 +10,9 @@ leader.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -19,9 +20,9 @@ from redis.asyncio import Redis
 
 from core.batch import EventBatchers
 from core.db import Db
-from core.errors import NotAdmitted, Stale, StoreUnavailable
+from core.errors import AppError, NotAdmitted, Stale, StoreUnavailable
 from core.generations import FIRST, Epoch, Generations
-from core.ids import new_id
+from core.ids import Subject, new_id
 from core.pipeline import ScriptPipeline
 from core.redis import now_ms as redis_now_ms
 from core.signing import Keys
@@ -52,6 +53,7 @@ from waiting_room.store import QueueStore
 from waiting_room.views import EventView, queue_state
 
 T = TypeVar("T")
+OnLeft = Callable[[str, Subject], Awaitable[None]]  # event id, who has left
 JOINS_AT_ONCE = 200  # one script: some 4 ms of Redis' time
 
 log = logging.getLogger(__name__)
@@ -69,6 +71,7 @@ class WaitingRoom:
         self.draws = Draws(self, redis, db, keys)
         self.nodes = Nodes(redis)
         self.hub, self.ends = Hub(self, self.nodes), Ends(self)
+        self.on_left: OnLeft | None = None  # where there are seats to let go of
         self._joins = EventBatchers(self._join_all, JOINS_AT_ONCE)
         self._looks = EventBatchers(self.standings, JOINS_AT_ONCE)
         self._let_in = EventBatchers(self._keep_let_in, JOINS_AT_ONCE)
@@ -202,6 +205,9 @@ class WaitingRoom:
         ended = await self.guarded(event_id, self.store.leave(event_id, epoch, floor, subject))
         if ended is not None:
             await self.rooms.left(event_id, Call(subject, ended))
+            if self.on_left is not None:
+                with contextlib.suppress(AppError):  # a hold ends by its own time, too
+                    await self.on_left(event_id, Subject(subject))
         return await self._state(event_id, subject, Standing("none"))
 
     # -- the gate -----------------------------------------------------------------------------

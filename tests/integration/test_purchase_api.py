@@ -57,6 +57,14 @@ async def test_another_fan_sees_the_seats_held_and_then_sold(fan, make_sale):
     assert seen.json()["states"] == "022000"
 
 
+async def test_who_leaves_lets_go_of_what_they_hold(fan, make_sale):
+    event_id = await make_sale(seats=6)
+    client, viewer = await admitted(fan, event_id), fan()
+    await hold(client, event_id, 1, 2)
+    assert (await client.post(f"/events/{event_id}/queue/leave", json={})).json()["state"] == "none"
+    assert (await viewer.get(f"/events/{event_id}/seats")).json()["states"] == "000000"
+
+
 async def test_a_booking_is_its_owners_alone(fan, make_sale):
     event_id = await make_sale()
     owner, other = await admitted(fan, event_id), await admitted(fan, event_id)
