@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from waiting_room.forecast.outlook import Forecaster
@@ -176,6 +176,7 @@ def test_the_speed_is_the_pace_until_more_is_known_and_nothing_where_nobody_is_c
     waiting=st.integers(1, 1_000_000),
     share=st.floats(0, 1),
 )
+@example(per_minute=60_000, max_active=34_255, waiting=52_984, share=0.625)  # bends off the middle
 def test_a_wait_between_two_rows_of_the_table_is_nearly_that_of_the_rank(
     per_minute, max_active, waiting, share
 ):

@@ -36,7 +36,7 @@ EXPLAIN_MS = 120_000  # a move is explained for so long
 WORTH_EXPLAINING = 0.05  # of the wait
 NO_SHOWS_CHANGED = 0.04
 RETURNED = 0.01  # of those waiting
-TABLE_SPLITS = 3  # of the step between two rows, where it bends
+TABLE_SPLITS = 20  # of the step between two rows, where it bends: down to a single rank
 TABLE_BEND, TABLE_GRAIN_MS = 0.03, 1_000  # of the wait, and more: then it bends
 
 
@@ -67,10 +67,14 @@ class Outlook:
         rows = {rank: self.interval_ms(rank) for rank in _doubled(up_to)}
         for _ in range(TABLE_SPLITS):
             for low, high in pairwise(sorted(rows)):
-                middle = (low + high) // 2
-                wait_ms = self.interval_ms(middle)
-                if _bends(rows[low], wait_ms, rows[high]):
-                    rows[middle] = wait_ms
+                between = {low + (high - low) * n // 4: n / 4 for n in (1, 2, 3)}
+                waits = {rank: self.interval_ms(rank) for rank in between}
+                if any(
+                    _bends(rows[low], waits[rank], rows[high], share)
+                    for rank, share in between.items()
+                ):
+                    middle = (low + high) // 2
+                    rows[middle] = waits[middle]
         known = [(rank, *bounds) for rank, bounds in sorted(rows.items()) if bounds]
         unknown = min((rank for rank, bounds in rows.items() if bounds is None), default=None)
         return [*known, *([(unknown, None, None)] if unknown else [])]
@@ -166,12 +170,15 @@ def _doubled(up_to: int) -> list[int]:
 
 
 def _bends(
-    before: tuple[int, int] | None, here: tuple[int, int] | None, after: tuple[int, int] | None
+    before: tuple[int, int] | None,
+    here: tuple[int, int] | None,
+    after: tuple[int, int] | None,
+    share: float,
 ) -> bool:
-    """Whether the wait in the middle is off the straight line."""
+    """Whether the wait is off the straight line, `share` of the way along it."""
     if before is None or here is None or after is None:
         return not (before is here is after)
-    straight = (before[1] + after[1]) / 2
+    straight = before[1] + share * (after[1] - before[1])
     return abs(straight - here[1]) > TABLE_BEND * here[1] + TABLE_GRAIN_MS
 
 
