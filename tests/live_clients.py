@@ -24,7 +24,7 @@ from starlette.types import ASGIApp
 from websockets.frames import Frame
 from websockets.protocol import CLIENT, Protocol
 
-from core.live import under_uvicorn
+from core.live import way_out
 from core.live.asgi import PulledTransport
 from core.live.channel import Channel
 from core.live.connection import MAX_MESSAGE_BYTES, Connection, EventStream, Socket
@@ -43,7 +43,7 @@ UPGRADE = (
 async def serving(app: ASGIApp, way: str) -> AsyncIterator[tuple[str, int]]:
     """(host, port). Ended as a signal would end it."""
     plain = {"http": "httptools", "ws": "websockets-sansio"}
-    protocols = under_uvicorn.protocols() if way == "hub" else plain
+    protocols = way_out.protocols() if way == "hub" else plain
     config = uvicorn.Config(
         app,
         lifespan="on",

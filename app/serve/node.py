@@ -35,7 +35,7 @@ from app.serve.orphans import Orphans
 from app.serve.quiet import QuietServer
 from app.serve.sockets import BACKLOG
 from config.settings import Settings
-from core.live import under_uvicorn
+from core.live import way_out
 from core.live.connection import MAX_MESSAGE_BYTES
 
 GOODBYE_S = 5.0  # on top of the drain, for requests under way
@@ -132,7 +132,7 @@ def server_config(node: Node, *, lifespan: Literal["on", "off"] = "on") -> uvico
     return uvicorn.Config(
         _Leaving(node.app, lambda: node.live.draining),
         lifespan=lifespan,
-        **under_uvicorn.protocols(node.services.refused),
+        **way_out.protocols(node.services.refused),
         log_config=None,
         access_log=False,
         server_header=False,

@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket
 from app.serve.quiet import QuietServer
 from bench.live.process import Arguments, serve
 from bench.live.publisher import Publisher
-from core.live import under_uvicorn, websocket
+from core.live import way_out, websocket
 from core.live.channel import Channel
 from core.live.connection import Socket
 from core.live.hub import Hub
@@ -63,4 +63,4 @@ async def lifespan(_: Starlette) -> AsyncIterator[None]:
 if __name__ == "__main__":
     routes = [Route("/sse", stream), WebSocketRoute("/ws", socket)]
     app = Starlette(routes=routes, lifespan=lifespan)
-    serve(app, ARGUMENTS.port, QuietServer, **under_uvicorn.protocols())
+    serve(app, ARGUMENTS.port, QuietServer, **way_out.protocols())

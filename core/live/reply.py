@@ -17,7 +17,7 @@ from core.live import asgi, sse
 from core.live.channel import Channel
 from core.live.connection import Connection, EventStream, Socket
 from core.live.hub import Hub
-from core.live.under_uvicorn import EXTENSION, WayOut
+from core.live.way_out import EXTENSION, WayOut
 
 OnOpened = Callable[[Connection], None]
 OnClosed = Callable[[Connection], None]

@@ -3,60 +3,29 @@
 uvicorn and Starlette do the handshake, the routing and the checks. Then the transport gets
 another protocol, the ASGI call ends, and nothing of uvicorn's stays in memory for the client.
 
-What is used here of uvicorn is not all public, so it is used only with versions that
-tests/integration/test_live_contract.py has run on; another one gets the ASGI way and a warning.
+What is used here of uvicorn is not all public, so only `way_out.protocols` imports this, and
+only with a version of uvicorn that tests/integration/test_live_contract.py has run on.
 """
 
 from __future__ import annotations
 
 import logging
 from asyncio import Transport
-from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import httptools
-import uvicorn
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from core.live.connection import let_go
 from core.live.patience import PatientHttpProtocol
-from core.refusals import Refusals
+from core.live.way_out import EXTENSION
 
 if TYPE_CHECKING:
     from core.live.connection import Connection, Socket
     from core.live.hub import Hub
 
 log = logging.getLogger(__name__)
-
-TESTED = ("0.54",)
-EXTENSION = "onsale.live"  # in the ASGI scope: a WayOut
-
-
-class WayOut(Protocol):
-    """What a connection of ours offers a route, in `scope["extensions"]`."""
-
-    def before_head(self) -> None:
-        """Call it before the head of the reply is sent: no length is known, no chunks wanted."""
-
-    def take(self, hub: Hub, connection: Connection) -> bool:
-        """Give the connection to the hub. False: the client has gone meanwhile."""
-
-
-def protocols(refused: Refusals | None = None) -> dict[str, Any]:
-    """`http=` and `ws=` for uvicorn's Config: ours, or its own where ours were not tested.
-
-    `refused` counts requests that took too long or were too long to arrive.
-    """
-    if uvicorn.__version__.rpartition(".")[0] in TESTED:
-        return {"http": partial(HubHttpProtocol, refused=refused), "ws": HubSocketProtocol}
-    log.warning(
-        "uvicorn %s was not tested with the hub: streams and sockets go the ASGI way, at several"
-        " times the cost. Tested: %s",
-        uvicorn.__version__,
-        ", ".join(TESTED),
-    )
-    return {"http": "httptools", "ws": "websockets-sansio"}
 
 
 class HubHttpProtocol(PatientHttpProtocol):

@@ -5,11 +5,13 @@ A real uvicorn on a free port, and clients that look at every byte.
 
 import asyncio
 import contextlib
+import subprocess
+import sys
 
 import pytest
 import uvicorn
 
-from core.live import under_uvicorn, websocket
+from core.live import way_out, websocket
 from core.live.hub import MAX_FULL_S
 from tests.live_clients import Wire, client_frame, serving
 from tests.live_site import WAYS, begun, caught_up
@@ -241,5 +243,22 @@ async def test_a_server_that_ends_says_goodbye_to_its_clients(site, way):
 
 def test_an_untested_uvicorn_goes_the_asgi_way_and_says_so(monkeypatch, caplog):
     monkeypatch.setattr(uvicorn, "__version__", "9.1.0")
-    assert under_uvicorn.protocols() == {"http": "httptools", "ws": "websockets-sansio"}
+    assert way_out.protocols() == {"http": "httptools", "ws": "websockets-sansio"}
     assert "uvicorn 9.1.0 was not tested" in caplog.text
+
+
+MOVED = """
+import sys
+import uvicorn
+uvicorn.__version__ = "9.1.0"
+for name in ("http.httptools_impl", "websockets.websockets_sansio_impl"):
+    sys.modules["uvicorn.protocols." + name] = None  # an import of it fails
+import app.serve.node
+from core.live import way_out
+print(way_out.protocols()["http"])
+"""
+
+
+def test_an_untested_uvicorn_may_have_moved_what_the_hub_needs_of_it():
+    ran = subprocess.run([sys.executable, "-c", MOVED], capture_output=True, text=True)
+    assert ran.stdout == "httptools\n", ran.stderr

@@ -5,7 +5,7 @@ import pytest
 from core.live.channel import Channel
 from core.live.hub import Hub
 from core.live.reply import StreamReply
-from core.live.under_uvicorn import EXTENSION
+from core.live.way_out import EXTENSION
 
 
 class WayOut:
