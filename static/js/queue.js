@@ -29,7 +29,7 @@ document.addEventListener("visibilitychange", () => { if (!document.hidden) link
 for (const change of ["online", "offline"]) addEventListener(change, () => link.renew());
 on("#accept", accept);
 on("#leave", leave);
-on("#again", () => { $("#again").hidden = true; join(); });
+on("#again", join);
 on("#retry", () => { $("#retry").hidden = true; link.retry(); });
 offerSound($("#sound"));
 
@@ -48,6 +48,7 @@ async function begin(state) {
 async function join() {
   if (joining) return;
   joining = true;
+  $("#again").hidden = true; // it could do nothing but what is under way
   const slip = remembered("localStorage", SLIP), receipt = remembered("localStorage", RECEIPT);
   try {
     show(await insist(() => call("POST", api, { body: { ...(slip && { slip }), ...(receipt && { receipt }) } })));

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
 from tests.browser.conftest import ARENA, RunningServer
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -77,6 +78,17 @@ def test_tabs_share_one_place_and_an_accepted_turn_takes_both_to_the_map(fan, se
     first.get_by_role("button", name="Accept and choose seats").click(timeout=CALL_TIMEOUT_MS)
     for page in (first, second):
         page.wait_for_url(f"**/e/{arena}/seats")
+
+
+def test_a_page_that_joins_by_itself_takes_its_button_for_that_away_at_once(fan, arena):
+    page, joins = fan(), []
+    page.route(f"**/events/{arena}/queue", lambda route: joins.append(route))
+    page.goto(f"/e/{arena}/queue")
+    expect(page.locator("#again")).to_be_hidden()
+    expect(page.locator('[data-state="none"]')).to_be_visible()
+    wait_until(lambda: page.evaluate("1") and joins, "the page joins")
+    joins.pop().continue_()
+    rank(page)
 
 
 def test_a_fan_whose_old_place_is_over_gets_a_new_one_and_is_told(fan, arena):
