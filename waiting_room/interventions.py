@@ -93,11 +93,14 @@ class Interventions:
         standing = await room.where(event_id, subject)
         if standing.kind == "none":
             raise NotFound(f"{subject} has nothing here")
-        held = standing.admission
+        held, entry = standing.admission, standing.entry
         place = standing.number if standing.kind == "waiting" else held.place if held else 0
         facts = {"subject": subject, "state": standing.kind, "place": place, "reason": reason}
         note = noted(REVOKED, facts)
-        await room.rooms.revoke(event_id, subject, place=place, reason=reason, note=note)
+        entry_id = entry.entry_id if entry else ""
+        await room.rooms.revoke(
+            event_id, subject, place=place, entry_id=entry_id, reason=reason, note=note
+        )
         epoch, floor = await room.at(event_id)
         ends = room.store.revoke(
             event_id, epoch, floor, subject, reason=reason, keep_ms=TELL_REVOKED_MS

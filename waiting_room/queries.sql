@@ -141,7 +141,11 @@ update call set end_reason = 'refused', ends_at = now() where event_id = $1 and 
 select subject from call where event_id = $1 and place = $2 order by called_at desc limit 1;
 
 -- name: revocation_add
--- $1 event_id, $2 subject, $3 place, 0 for none, $4 reason.
+-- $1 event_id, $2 subject, $3 place, 0 for none, $4 reason, $5 entry of the lobby, '' for none.
+with left_lobby as (
+    insert into draw_left (event_id, subject, entry_id) select $1, $2, $5 where $5 <> ''
+    on conflict do nothing
+)
 insert into revocation (event_id, subject, place, reason) values ($1, $2, $3, $4);
 
 -- name: calls_revoke

@@ -115,12 +115,12 @@ class Rooms:
             await note(connection)
 
     async def revoke(
-        self, event_id: str, subject: str, *, place: int, reason: str, note: Note
+        self, event_id: str, subject: str, *, place: int, entry_id: str, reason: str, note: Note
     ) -> None:
         """What the fan had is over, before Redis is told: a repair would not bring it back."""
         async with self._db.transaction() as connection:
             add = self._sql["revocation_add"]
-            await connection.execute(add, event_id, subject, place, reason)
+            await connection.execute(add, event_id, subject, place, reason, entry_id)
             await connection.execute(self._sql["calls_revoke"], event_id, subject)
             await note(connection)
 

@@ -108,11 +108,12 @@ class WaitingRoom:
     ) -> dict[str, Any]:
         """Idempotent. The queue state. Raises NotOpen, QueueClosed, a …Slip… error, BadReceipt.
 
-        Slip and receipt give a place or an entry of the lobby back when Redis lost it. A slip
-        does no harm while its fan stands here; of a place that is over it is refused.
+        Slip and receipt give a place or an entry of the lobby back when Redis lost it. They do
+        no harm while their fan stands here. A slip of a place that is over is refused, a receipt
+        of an entry that is over counts as none.
         """
         given = await self._slip(event_id, subject, slip) if slip else None
-        entry = self.draws.receipts.read(receipt, event_id, subject) if receipt else None
+        entry = await self._entry(event_id, subject, receipt) if receipt else None
         standing = await self.enter(event_id, subject, given, entry)
         if standing.kind == "spent":
             assert given is not None
@@ -197,8 +198,8 @@ class WaitingRoom:
     async def leave(self, event_id: str, subject: str) -> dict[str, Any]:
         """PostgreSQL first: a place or an entry given up comes back by no repair and no slip."""
         before = await self.where(event_id, subject)
-        if before.kind in {"waiting", "drawing"}:
-            await self.draws.left(event_id, subject)
+        if before.entry is not None:
+            await self.draws.rows.left(event_id, subject, before.entry.entry_id)
         if before.kind == "waiting":
             await self.rooms.given_up(event_id, before.number)
         epoch, floor = await self.at(event_id)
@@ -359,6 +360,15 @@ class WaitingRoom:
         """What the slip says, and PostgreSQL of its place."""
         slip = self.passes.read_slip(text, event_id, subject)
         return replace(slip, over=bool(await self.rooms.places_over(event_id, [slip.place])))
+
+    async def _entry(self, event_id: str, subject: str, text: str) -> Entry | None:
+        """What the receipt gives back to a fan who has nothing here: None once it is over."""
+        entry = self.draws.receipts.read(text, event_id, subject)
+        standing = await self.where(event_id, subject)
+        if standing.kind != "none":
+            return entry
+        over = await self.draws.rows.has_left(event_id, subject, entry.entry_id)
+        return None if over else entry
 
     async def _keep_let_in(
         self, event_id: str, let_in: Sequence[tuple[Call, int]]

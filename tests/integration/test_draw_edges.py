@@ -10,6 +10,7 @@ import pytest
 from core.errors import Stale
 from core.signing import Keys
 from tests.integration.test_draw import open_now
+from tests.live_clients import Pulled
 from waiting_room.draw import service
 from waiting_room.draw.verify_draw import root_of_proof
 from waiting_room.errors import QueueClosed
@@ -134,6 +135,10 @@ async def revoke(room, event_id, fan):
     await room.interventions.revoke(event_id, fan, "robot", lambda *_: note)
 
 
+async def leave(room, event_id, fan):
+    await room.leave(event_id, fan)
+
+
 async def test_a_fan_revoked_in_the_lobby_is_not_in_the_list_and_one_revoked_later_has_no_place(
     room, lobby, redis
 ):
@@ -155,6 +160,86 @@ async def test_a_fan_revoked_in_the_lobby_is_not_in_the_list_and_one_revoked_lat
 async def draw_on_after_loss(room, event_id):
     room.hub.lost(event_id, behind=False)
     await room.draws.run(event_id)
+
+
+async def closes(room, event_id, **after):
+    """The lobby, without a list so far; how many are in it."""
+    epoch, floor = await room.at(event_id)
+    closed = await room.draws.store.close(event_id, epoch, floor, **after)
+    return closed.entries if closed else None
+
+
+@pytest.mark.parametrize("end", [revoke, leave])
+async def test_who_is_in_the_lobby_again_is_drawn_again_after_a_loss(room, lobby, redis, end):
+    await join_all(room, lobby)
+    await end(room, lobby, FANS[0])
+    again = await room.join(lobby, FANS[0])
+    assert again["state"] == "lobby"
+    await open_now(room, lobby)
+    await draw_on(room, lobby)
+    given = await places(room, lobby)
+    assert set(given) == set(FANS)
+    await redis.flushall()
+    await draw_on_after_loss(room, lobby)
+    assert await places(room, lobby) == given
+
+
+async def test_who_left_while_they_were_drawn_and_is_in_the_lobby_that_a_loss_opened_is_drawn_again(
+    room, lobby, redis
+):
+    await join_all(room, lobby)
+    await open_now(room, lobby)
+    assert await closes(room, lobby) == 9
+    await room.leave(lobby, FANS[0])
+    room.hub.lost(lobby, behind=True)  # repaired, with all its data
+    assert (await room.join(lobby, FANS[0]))["state"] == "lobby"
+    settings = await room.settings(lobby)
+    assert await closes(room, lobby, now_ms=settings.resume_at_ms) == 9
+    await draw_on(room, lobby)
+    given = await places(room, lobby)
+    await redis.flushall()
+    await draw_on_after_loss(room, lobby)
+    assert await places(room, lobby) == given
+
+
+@pytest.mark.parametrize("end", [revoke, leave])
+async def test_who_loses_a_drawn_place_is_not_drawn_again_after_a_loss(room, lobby, redis, end):
+    await join_all(room, lobby)
+    await open_now(room, lobby)
+    await draw_on(room, lobby)
+    await end(room, lobby, FANS[0])
+    given = await places(room, lobby)
+    assert set(given) == set(FANS[1:])
+    await redis.flushall()
+    await draw_on_after_loss(room, lobby)
+    assert await places(room, lobby) == given
+
+
+@pytest.mark.parametrize("end", [revoke, leave])
+async def test_no_receipt_brings_back_an_entry_that_is_over(room, lobby, end):
+    mine = await room.join(lobby, FANS[0])
+    await end(room, lobby, FANS[0])
+    again = await room.join(lobby, FANS[0], None, mine["receipt"])
+    assert again["state"] == "lobby"
+    assert again["entryId"] != mine["entryId"]
+    await end(room, lobby, FANS[0])
+    await change(room, lobby, intake="closed")
+    with pytest.raises(QueueClosed):
+        await room.join(lobby, FANS[0], None, again["receipt"])
+
+
+async def test_a_node_that_has_not_heard_of_it_yet_brings_back_no_entry_that_is_over(
+    room, build_room, lobby, redis, live
+):
+    for fan in FANS[:2]:
+        await room.join(lobby, fan)
+        await room.hub.connect(lobby, fan, Pulled.socket(live).connection)
+    await build_room().leave(lobby, FANS[0])
+    await redis.flushall()
+    room.hub.lost(lobby, behind=False)
+    await room.hub._bring_back(lobby, room.hub._events[lobby])
+    found = await room.standings(lobby, FANS[:2])
+    assert [standing.kind for standing in found] == ["none", "lobby"]
 
 
 @pytest.mark.parametrize("all_lost", [True, False], ids=["all lost", "nothing lost"])

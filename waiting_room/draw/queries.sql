@@ -61,15 +61,24 @@ update draw set ordered_at = coalesce(ordered_at, now()) where event_id = $1;
 update draw set laid_at = coalesce(laid_at, now()) where event_id = $1;
 
 -- name: draw_left_add
--- Nothing where nobody was drawn. $1 event_id, $2 subject.
-insert into draw_left (event_id, subject)
-select event_id, $2::text from draw where event_id = $1 and coalesce(entries, 1) > 0
-on conflict do nothing;
+-- An entry is over. $1 event_id, $2 subject, $3 entry id.
+insert into draw_left (event_id, subject, entry_id) values ($1, $2, $3) on conflict do nothing;
 
 -- name: draw_left
--- Also whose place an operator ended. $1 event_id.
-select subject from draw_left where event_id = $1
-union select subject from revocation where event_id = $1;
+-- Entries that are over, '' for whichever the fan had. $1 event_id.
+select subject, entry_id from draw_left where event_id = $1;
+
+-- name: draw_left_has
+-- $1 event_id, $2 subject, $3 entry id.
+select exists (
+    select from draw_left where event_id = $1 and subject = $2 and entry_id in ($3, '')
+);
+
+-- name: draw_places_left
+-- Drawn places that were given up or taken back. $1 event_id, $2 first, $3 last place of the draw.
+select place from given_up where event_id = $1 and place between $2 and $3
+union
+select place from revocation where event_id = $1 and place between $2 and $3;
 
 -- name: draw_calls
 -- Fans who had their turn, and the highest place that had: what lies below was passed over.

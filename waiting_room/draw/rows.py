@@ -146,12 +146,23 @@ class DrawRows:
 
     # -- for a repair -------------------------------------------------------------------------
 
-    async def left(self, event_id: str, subject: str) -> None:
-        await self._db.execute(self._sql["draw_left_add"], event_id, subject)
+    async def left(self, event_id: str, subject: str, entry_id: str) -> None:
+        """A repair shall not lay this entry, and no receipt bring it back."""
+        await self._db.execute(self._sql["draw_left_add"], event_id, subject, entry_id)
 
-    async def left_by(self, event_id: str) -> set[str]:
+    async def has_left(self, event_id: str, subject: str, entry_id: str) -> bool:
+        query = self._sql["draw_left_has"]
+        return bool(await self._db.fetchval(query, event_id, subject, entry_id))
+
+    async def all_left(self, event_id: str) -> tuple[set[str], set[str]]:
+        """(entry ids, fans none of whose entries are to be laid)."""
         rows = await self._db.fetch(self._sql["draw_left"], event_id)
-        return {row["subject"] for row in rows}
+        fans = {row["subject"] for row in rows if not row["entry_id"]}
+        return {row["entry_id"] for row in rows}, fans
+
+    async def places_left(self, event_id: str, first: int, last: int) -> set[int]:
+        rows = await self._db.fetch(self._sql["draw_places_left"], event_id, first, last)
+        return {row["place"] for row in rows}
 
     async def called(self, event_id: str, first: int, last: int) -> tuple[set[str], int]:
         """(fans who had their turn, the highest of their places or 0)."""

@@ -167,21 +167,19 @@ class Draws:
         stored = await self.rows.stored_list(event_id)
         first, last = draw.base + 1, draw.base + draw.entries
         gone, frontier = await self.rows.called(event_id, first, last)
-        gone |= await self.rows.left_by(event_id)
-        passed = max(0, frontier - draw.base)
-        lines = stored.lines
-        if passed and stored.places is not None:
-            lines = [lines[index] for index in drawn_from(stored.places)[passed:]]
+        over, left = await self.rows.all_left(event_id)
+        gone, lines = gone | left, stored.lines
+        if stored.places is not None:
+            drawn = drawn_from(stored.places)
+            places = await self.rows.places_left(event_id, first, last)
+            over |= {entry_of(lines[drawn[place - first]]).entry_id for place in places}
+            lines = [lines[index] for index in drawn[max(0, frontier - draw.base) :]]
         fans = [
-            (subject, None if subject.decode() in gone else entry_of(line))
-            for subject, line in zip(map(subject_of, lines), lines, strict=True)
+            (subject, None if subject.decode() in gone or entry.entry_id in over else entry)
+            for subject, entry in zip(map(subject_of, lines), map(entry_of, lines), strict=True)
         ]
         for begin in range(0, len(fans), MAX_SUBJECTS):
             await self.store.refill(event_id, fans[begin : begin + MAX_SUBJECTS])
-
-    async def left(self, event_id: str, subject: str) -> None:
-        """The fan gave a drawn place up: a repair shall not bring it back."""
-        await self.rows.left(event_id, subject)
 
 
 def _behind(event_id: str, epoch: Epoch, why: str) -> Stale:

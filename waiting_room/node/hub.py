@@ -337,9 +337,11 @@ class Hub:
             )
             for fan in fans
         ]
+        left, _ = await self._room.draws.rows.all_left(event_id)
         joins += [
-            self._room.enter(event_id, fan.subject, None, fan.standing.entry)
+            self._room.enter(event_id, fan.subject, None, entry)
             for fan in event.gathered()
+            if (entry := fan.standing.entry) and entry.entry_id not in left
         ]
         for refused in await asyncio.gather(*joins, return_exceptions=True):
             if isinstance(refused, BaseException):
