@@ -14,6 +14,7 @@ from tests.live_clients import Pulled
 from waiting_room.draw import service
 from waiting_room.draw.verify_draw import root_of_proof
 from waiting_room.errors import QueueClosed
+from waiting_room.model import Join
 from waiting_room.service import WaitingRoom
 
 FANS = [f"vs_{n}" for n in range(9)]
@@ -339,3 +340,48 @@ async def test_a_fan_called_out_of_line_is_not_drawn_though_redis_forgot_that_th
     resume_at_ms = (await room.settings(lobby)).resume_at_ms
     closed = await room.draws.store.close(lobby, epoch, floor, now_ms=resume_at_ms)
     assert closed.entries == 8
+
+
+async def back_with(room, event_id, fan, joined, now_ms):
+    """A join with the receipt of `joined`, at that moment."""
+    entry = room.draws.receipts.read(joined["receipt"], event_id, fan)
+    epoch, floor = await room.at(event_id)
+    join = Join(fan, "ad_x", None, entry)
+    [standing] = await room.store.join(event_id, epoch, floor, [join], now_ms=now_ms)
+    return standing.kind, standing.entry and standing.entry.entry_id
+
+
+async def test_a_receipt_opens_no_closed_room_where_there_was_nothing_to_draw(room, lobby, redis):
+    """The lobby was empty at the opening and the draw off: no list says that it is closed."""
+    mine = await room.join(lobby, FANS[0])
+    epoch, floor = await room.at(lobby)
+    await room.store.leave(lobby, epoch, floor, FANS[0])  # and PostgreSQL does not know of it
+    await change(room, lobby, draw=False, intake="closed")
+    await open_now(room, lobby)
+    with pytest.raises(QueueClosed):
+        await room.join(lobby, FANS[0], None, mine["receipt"])
+    await redis.flushall()
+    room.hub.lost(lobby, behind=False)
+    resume_at_ms = await resumes_at(room, lobby)
+    assert await back_with(room, lobby, FANS[0], mine, resume_at_ms) == ("closed", None)
+
+
+async def resumes_at(room, event_id):
+    await room.generations.epoch(event_id)
+    return (await room.settings(event_id)).resume_at_ms
+
+
+async def test_a_receipt_brings_its_fan_back_though_draw_and_room_were_closed_to_others(
+    room, lobby, redis
+):
+    """Who was in the lobby is drawn whatever is changed; so is who was in it before a loss."""
+    joined = {fan: await room.join(lobby, fan) for fan in FANS[:2]}
+    await change(room, lobby, draw=False, intake="closed")
+    await redis.flushall()
+    room.hub.lost(lobby, behind=False)
+    resume_at_ms = await resumes_at(room, lobby)
+    for fan, mine in joined.items():
+        found = await back_with(room, lobby, fan, mine, resume_at_ms - 1)
+        assert found == ("lobby", mine["entryId"])
+    await open_now(room, lobby)
+    assert await closes(room, lobby, now_ms=resume_at_ms) == 2

@@ -46,6 +46,7 @@ local now_ms = clock(ARGV[3])
 local room = read_room(KEYS[2])
 local draw = close_lobby(KEYS[3], KEYS[12], room, now_ms)
 local opened = now_ms >= room.opens_at_ms
+local lobby_open = not draw and now_ms < math.max(room.opens_at_ms, room.resume_at_ms)
 -- Not while a repair's standstill lasts: lower places are still on their way back.
 local drawn = not draw or draw.up_to == draw.ends
 local flowing = drawn and not room.paused and not room.stopped and now_ms >= room.resume_at_ms
@@ -106,17 +107,23 @@ local function walks_in()
   return true
 end
 
--- The fan's entry, or the one that a fan gets while the lobby is open; nil when it is not.
+-- Whether the entry is one that the fan had before a repair, and there is a lobby to have it back in.
+local function returns(given)
+  return lobby_open and string.find(given, ':', 1, true)
+end
+
+-- The fan's entry, or the one that a fan gets while the lobby is open; nil when it is not. Who was in
+-- it comes back whatever was changed since: it is drawn all the same.
 local function gathers(subject, given)
   local entry = in_lobby(KEYS[12], KEYS[13], subject)
   if entry then
     return { draw and 'drawing' or 'lobby', '0', entry, 0 }
   end
-  if draw or not room.draw or room.mode == 'off' or now_ms < room.lobby_opens_at_ms
-    or now_ms >= math.max(room.opens_at_ms, room.resume_at_ms) then
+  local begun = room.draw and room.mode ~= 'off' and now_ms >= room.lobby_opens_at_ms
+  if not lobby_open or not (begun or returns(given)) then
     return nil
   end
-  entry = string.find(given, ':', 1, true) and given or given .. ':' .. int(now_ms)
+  entry = returns(given) and given or given .. ':' .. int(now_ms)
   redis.call('HSET', KEYS[12], subject, entry)
   return { 'lobby', '0', entry, 1 }
 end
@@ -133,7 +140,7 @@ local function join(subject, call_id, slip, entry)
   end
   -- Who comes back after a repair is not new. A receipt gives back what is still to be drawn.
   local slip_place = tonumber(slip)
-  local new = not (here or slip_place or (not draw and string.find(entry, ':', 1, true)))
+  local new = not (here or slip_place or returns(entry))
   if new and room.intake ~= 'open' then
     return { room.intake, '0', '', 0 }
   end
