@@ -36,6 +36,8 @@ class Onsale:
         with self.errors.open("ab") as errors:
             self.process = subprocess.Popen(
                 [
+                    # Under nohup a child is born with the signal ignored, and rightly keeps that.
+                    *("env", "--default-signal=HUP"),
                     *(sys.executable, "-m", "app.cli", "serve"),
                     *("--port", str(port), "--workers", str(workers)),
                 ],
