@@ -131,7 +131,8 @@ def _build(
 ) -> Services:
     catalogue, refused = Catalogue(db), Refusals([*HTTP_STATUS, *REFUSALS])
     live = Hub(drain_s=settings.drain_s, beat_every_s=settings.beat_every_s, refused=refused)
-    room, seat_map = WaitingRoom.build(redis, db, keys), SeatMap.build(redis, db)
+    room = WaitingRoom.build(redis, db, keys, restore_ms=round(settings.restore_s * 1000))
+    seat_map = SeatMap.build(redis, db)
     sale = Sale(room, seat_map)
     gateway = SandboxGateway(addresses.gateway_socket)
     checkout = Checkout(db, catalogue, seat_map, room, gateway, keys)

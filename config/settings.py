@@ -19,6 +19,7 @@ MIN_SECRET_CHARACTERS = 32
 PREFIX = "ONSALE_"
 MAX_WORKERS = 64
 MAX_BEAT_EVERY_S = 50  # proxies end what is quiet for 60
+MAX_RESTORE_S = 30.0  # the console says "within half a minute"
 MAX_PEER_TIMEOUT_S = 600.0  # by itself Linux gives up after some 15 minutes
 FOR_TESTS = {"ONSALE_TEST_REDIS"}
 
@@ -56,6 +57,7 @@ class Settings(BaseSettings):
     joins_per_network: int = Field(1_000, ge=0)  # likewise
     trusted_proxies: str = ""  # such as 127.0.0.1, 10.0.0.0/8: whose X-Forwarded-For counts
     drain_s: float = Field(6.0, ge=0)
+    restore_s: float = Field(30.0, ge=0, le=MAX_RESTORE_S)
     beat_every_s: int = Field(25, ge=1, le=MAX_BEAT_EVERY_S)
     peer_timeout_s: float = Field(30.0, ge=1, le=MAX_PEER_TIMEOUT_S)
 

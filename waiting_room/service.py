@@ -60,8 +60,9 @@ log = logging.getLogger(__name__)
 
 
 class WaitingRoom:
-    def __init__(self, redis: Redis, db: Db, keys: Keys) -> None:
-        self._redis = redis
+    def __init__(self, redis: Redis, db: Db, keys: Keys, *, restore_ms: int = RESTORE_MS) -> None:
+        """`restore_ms`: for so long nobody is called after a repair."""
+        self._redis, self._restore_ms = redis, restore_ms
         self.rooms = Rooms(db)
         self.history = History(db)
         self._pipeline = ScriptPipeline(redis)
@@ -81,8 +82,10 @@ class WaitingRoom:
         self.waits = RecentWaits(self)
 
     @classmethod
-    def build(cls, redis: Redis, db: Db, keys: Keys) -> WaitingRoom:
-        return cls(redis, db, keys)
+    def build(
+        cls, redis: Redis, db: Db, keys: Keys, *, restore_ms: int = RESTORE_MS
+    ) -> WaitingRoom:
+        return cls(redis, db, keys, restore_ms=restore_ms)
 
     async def start(self) -> None:
         await self.hub.start()
@@ -380,7 +383,7 @@ class WaitingRoom:
     async def _repair(self, event_id: str, epoch: Epoch) -> None:
         if epoch.generation > FIRST:  # somebody may have been here
             now_ms = await redis_now_ms(self._redis)
-            await self.rooms.stand_still(event_id, now_ms + RESTORE_MS)
+            await self.rooms.stand_still(event_id, now_ms + self._restore_ms)
         room, ceiling = await self.rooms.get(event_id)
         calls = await self.rooms.open_calls(event_id)
         async for over in self.rooms.all_over(event_id):

@@ -14,6 +14,7 @@ from tests.running import alive, settled
 from tests.waiting import until
 
 FANS = 12
+RESTORE_S = 1  # nobody is called anyway before all have asked for their places
 
 
 class Fan:
@@ -54,8 +55,8 @@ def sale(onsale, tmp_path):
     def start():
         nonlocal port
         env = {"ONSALE_DEMO": "1", "ONSALE_ADMIN_TOKEN": ADMIN_TOKEN}
-        data = tmp_path / "stores"
-        server = onsale(workers=2, own_stores=True, env=env, data_dir=data, port=port)
+        same = {"data_dir": tmp_path / "stores", "restore_s": RESTORE_S}
+        server = onsale(workers=2, own_stores=True, env=env, port=port, **same)
         port = server.port
         return server
 

@@ -7,12 +7,14 @@ import asyncio
 import pytest
 
 from core.errors import Stale
+from core.redis import now_ms
 from core.tasks import end
 from tests.waiting import until
 from waiting_room import keys
 
 FANS = [f"vs_{n}" for n in range(5)]
 ANOTHER = ("another run", "another id")
+SOON_S = 5
 
 
 @pytest.fixture
@@ -48,6 +50,24 @@ async def let_go(room, event_id):
     room.hub._events[event_id].wanted_at -= 3_600
     await room.hub._let_go()
     assert not room.hub.views()
+
+
+@pytest.fixture
+def soon_on(monkeypatch):
+    monkeypatch.setenv("ONSALE_RESTORE_S", str(SOON_S))
+
+
+@pytest.mark.usefixtures("soon_on")
+async def test_after_a_repair_calling_stands_still_for_as_long_as_the_operator_said(
+    node, make_sale, redis
+):
+    room, event_id = node.services.waiting_room, await make_sale(mode="on")
+    await until(lambda: room.generations.epoch(event_id), despite=Stale)
+    before_ms = await now_ms(redis)
+    room.hub.lost(event_id, behind=True)
+    await until(lambda: room.at(event_id), lambda at: at[0].generation == 2, despite=Stale)
+    resume_at_ms = (await room.settings(event_id)).resume_at_ms
+    assert before_ms <= resume_at_ms - SOON_S * 1000 <= await now_ms(redis)
 
 
 async def test_a_redis_that_was_restarted_is_repaired_once_though_every_node_sees_it(

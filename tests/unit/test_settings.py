@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from app.serve.sockets import PEER_TIMEOUT_S
 from config.settings import BadSettings, Settings, for_children, load
 from core.live.hub import BEAT_EVERY_S
+from waiting_room.policy import RESTORE_MS
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "example.env"
 
@@ -27,6 +28,7 @@ def test_without_any_the_defaults_serve_a_newcomer():
 def test_what_the_code_does_unasked_is_what_the_settings_say():
     defaults = load()
     assert (defaults.beat_every_s, defaults.peer_timeout_s) == (BEAT_EVERY_S, PEER_TIMEOUT_S)
+    assert defaults.restore_s * 1000 == RESTORE_MS
 
 
 def test_the_command_line_beats_the_environment(monkeypatch):
