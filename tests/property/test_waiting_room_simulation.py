@@ -5,7 +5,7 @@ import itertools
 from dataclasses import replace
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from core.generations import Epoch
@@ -32,6 +32,7 @@ FAN = st.fixed_dictionaries(
         "wants": st.integers(0, 4),
     }
 )
+PATIENT = {"arrives": 0, "patience": None, "answers": 0, "shops": 1_000, "wants": 0}
 FANS = st.lists(FAN, max_size=30)
 CAP = st.integers(0, 8)
 PACE = st.sampled_from([0, 6, 60, 600])
@@ -51,6 +52,11 @@ def crowd_of(fans):
         shops_ms=column("shops"),
         wants=column("wants"),
     )
+
+
+def name_of(n):
+    """So that names sort as numbers do: of those who come at one moment, the first is the first."""
+    return f"fan{n:02}"
 
 
 def limits_of(per_minute, cap, *, flowing=True):
@@ -113,6 +119,7 @@ def test_nobody_is_called_while_the_room_is_paused(fans, closed):
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     max_examples=max(25, settings.default.max_examples // 4),
 )
+@example(fans=[PATIENT] * 12, per_minute=60, cap=8)  # all at one moment, in the order of the list
 @given(fans=st.lists(FAN, min_size=5, max_size=20), per_minute=PACE, cap=CAP)
 def test_the_simulation_calls_whom_the_script_calls_at_the_same_time(
     redis_url, fans, per_minute, cap
@@ -120,7 +127,7 @@ def test_the_simulation_calls_whom_the_script_calls_at_the_same_time(
     crowd = crowd_of(fans)
     terms = Terms.steady(limits_of(per_minute, cap), accept_ms=ACCEPT_MS, shop_ms=SHOP_MS)
     out = simulate(crowd, terms, tick_ms=TICK_MS, until_ms=TICKS * TICK_MS)
-    simulated = {f"fan{n}": int(out.called_ms[n]) for n in np.flatnonzero(out.called)}
+    simulated = {name_of(n): int(out.called_ms[n]) for n in np.flatnonzero(out.called)}
     assert asyncio.run(called_by_the_script(redis_url, crowd, per_minute, cap)) == simulated
 
 
@@ -144,8 +151,8 @@ async def called_by_the_script(redis_url, crowd, per_minute, cap):
         await store.restore(event_id, room, 0, [])
         await redis.set(epoch_key(event_id), EPOCH.text)
         await store.copy_settings(*at, replace(room, version=2), 10_000)
-        todo = [(int(ms), 0, "join", f"fan{n}") for n, ms in enumerate(crowd.arrives_ms)]
-        todo += [(int(ms), 1, "leave", f"fan{n}") for n, ms in enumerate(crowd.leaves_ms)]
+        todo = [(int(ms), 0, "join", name_of(n)) for n, ms in enumerate(crowd.arrives_ms)]
+        todo += [(int(ms), 1, "leave", name_of(n)) for n, ms in enumerate(crowd.leaves_ms)]
         for tick in range(TICKS + 1):
             now_ms = tick * TICK_MS
             for what in sorted(entry for entry in todo if entry[0] <= now_ms):
