@@ -107,6 +107,10 @@ where booking_id in (
 )
 returning *, extract(epoch from now() - created_at)::float8 as age_s;
 
+-- name: outbox_any
+-- Whether there is a row: every node asks twice a second, and nearly always there is none.
+select exists (select from outbox);
+
 -- name: outbox_take
 -- The oldest changes, for this relay alone; in order of their revs. $1 limit, $2 events to leave.
 select outbox_id, event_id, hold_id, seats, revs, state from outbox

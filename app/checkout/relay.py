@@ -37,14 +37,13 @@ class Relay:
         while True:
             try:
                 stuck = await self.once()
+                await (asyncio.sleep(RETRY_S) if stuck else self._news())
             except StoreUnavailable as exc:
                 log.warning("relay waits", extra={"why": str(exc)})
                 await asyncio.sleep(RETRY_S)
             except Exception:
                 log.exception("relay failed")
                 await asyncio.sleep(RETRY_S)
-            else:
-                await (asyncio.sleep(RETRY_S) if stuck else self._news())
 
     async def once(self) -> set[str]:
         """Carry all there is. Events whose seat map does not take it just now keep theirs.
@@ -90,7 +89,16 @@ class Relay:
         return True
 
     async def _news(self) -> None:
+        """Until this node has news, or one question finds what another has left."""
+        while not await self._is_kicked():
+            if await self._db.fetchval(self._sql["outbox_any"]):
+                return
+
+    async def _is_kicked(self) -> bool:
+        """Within LOOK_EVERY_S."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LOOK_EVERY_S):
                 await self._kicked.wait()
+        kicked = self._kicked.is_set()
         self._kicked.clear()
+        return kicked

@@ -109,3 +109,15 @@ async def test_a_row_of_an_event_that_is_gone_holds_up_no_running_relay(
     assert not task.done()
     task.cancel()
     assert await shown(redis, event_id) == "0400"
+
+
+async def test_what_another_node_left_is_found_without_a_kick(
+    relay, redis, db, make_sale, make_claim
+):
+    event_id, store = await make_sale(seats=4), BookingStore(db)
+    task = asyncio.create_task(relay.run())
+    for seat in (1, 2):  # at the second the relay is surely past its first look
+        await store.claim(await make_claim(event_id, seat, subject=f"vs_{seat}"))
+        await until(lambda: db.fetchval("select count(*) = 0 from outbox"))
+    task.cancel()
+    assert await shown(redis, event_id) == "0440"
