@@ -247,12 +247,17 @@ class Socket(Connection):
         self._parser, self._is_text = parser, is_text
         self._fragments = b"".join(fragments) if fragments else None
 
-    def message(self, text: str | None) -> None:
-        """A message that somebody else has parsed; None for one that is not text."""
-        if not self._counted(1):
+    def message(self, text: str | None) -> bool:
+        """A message that needs no parser here; None for one that is not text.
+
+        False when it is one too many.
+        """
+        fair = self._counted(1)
+        if not fair:
             self.refuse("too_many_frames")
         elif text is None or len(text) > MAX_MESSAGE_BYTES or not self._on_text(text):
             self.refuse("not_understood")
+        return fair
 
     def close(self, code: int) -> None:
         if self._parser is None or self._parser.state is State.OPEN:
@@ -269,12 +274,8 @@ class Socket(Connection):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
-        if self._parser is None and websocket.is_pong(data):
-            fair = self._counted(1)
-            if not fair:
-                self.refuse("too_many_frames")
-        else:
-            fair = self._parse(data)
+        text = websocket.short_text(data) if self._parser is None else None
+        fair = self._parse(data) if text is None else self.message(text)
         if not fair:
             self._deaf = True
             if self.transport is not None:

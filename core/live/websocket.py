@@ -5,16 +5,18 @@ Compression is never negotiated: a frame is the same bytes for every client, mad
 
 from __future__ import annotations
 
+from websockets.utils import apply_mask
+
 MAX_CONTROL_BYTES = 125  # RFC 6455, 5.5
-BEAT = b"\x89\x00"  # a ping without a payload
+BEAT = b"\x8a\x00"  # a pong without a payload, to which nobody answers (RFC 6455, 5.5.3)
 
 # Close codes, as in docs/protocol.md: 4000 to 4499 come back with backoff, 4500 to 4999 don't.
 COME_BACK, TOO_SLOW = 4000, 4001
 NOT_UNDERSTOOD, TOO_MANY_FRAMES = 4503, 4505
 INVALID_DATA = 1007  # RFC 6455, 7.4.1: text that is not UTF-8
 
-_FIN_TEXT, _FIN_CLOSE, _FIN_PONG = 0x81, 0x88, 0x8A
-_MASKED = b"\x80"
+_FIN_TEXT, _FIN_CLOSE = 0x81, 0x88
+_MASKED = 0x80
 
 
 def text(payload: bytes) -> bytes:
@@ -35,12 +37,18 @@ def close(code: int, reason: str = "") -> bytes:
     return bytes((_FIN_CLOSE, len(payload))) + payload
 
 
-def is_pong(data: bytes) -> bool:
-    """Whether a client's bytes are one good pong, to which nothing is said (RFC 6455, 5.5.3).
+def short_text(data: bytes) -> str | None:
+    """What a client says, if its bytes are one whole short text message and nothing more.
 
-    It is by far what clients say most, since a quiet one is pinged: it needs no parser.
+    Pages say such a thing each 25 s, and little else: it needs no parser. None for all that is not
+    plainly right (RFC 6455, 5.2 and 5.3: final, no reserved bit, masked, UTF-8): parse that.
     """
-    return data[0] == _FIN_PONG and data[1:2] >= _MASKED and is_one_whole_frame(data)
+    if not is_one_whole_frame(data) or data[0] != _FIN_TEXT or data[1] < _MASKED:
+        return None
+    try:
+        return apply_mask(data[6:], data[2:6]).decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def is_one_whole_frame(data: bytes) -> bool:

@@ -43,7 +43,7 @@ async def test_vanished_clients_are_ended_and_the_others_stay(onsale, sales):
                 wire.vanish()
             await until_connected(client, sse=1, websocket=1)
         await stream.until(b":\n\n")
-        while (await socket.frames(1))[0].opcode is not Opcode.PING:
+        while (await socket.frames(1))[0].opcode is not Opcode.PONG:
             pass  # the word to all comes before it
 
 
