@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from core.errors import AppError, NotFound
 from core.ids import new_id
 from waiting_room.errors import CapReached, NotOpen, SaleStopped
-from waiting_room.model import Admission, Call, Standing
+from waiting_room.model import Call, Standing
 from waiting_room.rooms import Note
 
 if TYPE_CHECKING:
@@ -64,22 +64,16 @@ class Interventions:
         standing = await room.where(event_id, subject)
         if standing.kind in {"called", "admitted"}:
             return standing
+        await self._require_slot(event_id)
         place = standing.number if standing.kind == "waiting" else 0
-        call = await self._may_call(event_id, subject, place)
-        call_id = call.admission.call_id
+        call_id = new_id("ad")
         facts = {"subject": subject, "place": place, "callId": call_id}
-        epoch, floor = await room.at(event_id)
-        note = noted(CALLED_OUT_OF_LINE, facts)
-        await room.guarded(event_id, room.rooms.ask_to_skip(event_id, epoch, call, note))
-        calls = room.store.skip(event_id, epoch, floor, subject, call_id=call_id)
-        outcome, number = await room.guarded(event_id, calls)
+        await room.rooms.write(noted(CALLED_OUT_OF_LINE, facts))
+        outcome, number = await self._call(event_id, subject, call_id)
         if outcome == "skipped":
-            announced = room.store.announce(event_id, epoch, floor, [subject])
-            await room.guarded(event_id, announced)
             await self._tell(event_id, subject)
         else:
-            refused = noted(NOT_CALLED, facts | {"outcome": outcome})
-            await room.rooms.skip_refused(event_id, call, refused)
+            await room.rooms.write(noted(NOT_CALLED, facts | {"outcome": outcome}))
             if error := _refusal(event_id, outcome, number):
                 raise error
         return await room.where(event_id, subject)
@@ -115,8 +109,24 @@ class Interventions:
         standing = await self._room.standing(event_id, subject)
         await self._room.hub.push(event_id, subject, standing)
 
-    async def _may_call(self, event_id: str, subject: str, place: int) -> Call:
-        """The call to be, unless this node's copy says already that it will be refused."""
+    async def _call(self, event_id: str, subject: str, call_id: str) -> tuple[str, int]:
+        """What the script says, and the fan is called if it gives the turn.
+
+        As in a tick: Redis, the row, then the fan. Should this node die on the way, the next tick
+        of any finds the call and goes on.
+        """
+        room = self._room
+        epoch, floor = await room.at(event_id)
+        skip = room.store.skip(event_id, epoch, floor, subject, call_id=call_id)
+        outcome, number, held = await room.guarded(event_id, skip)
+        if held is not None:
+            rows = room.rooms.insert_calls(event_id, epoch, [Call(subject, held)])
+            await room.guarded(event_id, rows)
+            await room.guarded(event_id, room.store.announce(event_id, epoch, floor, [subject]))
+        return outcome, number
+
+    async def _require_slot(self, event_id: str) -> None:
+        """Raises what the script would refuse with, if this node's copy says so already."""
         view = await self._room.hub.view(event_id)
         room, counts = view.room, view.counts
         busy = counts.calling + counts.called + counts.active
@@ -130,7 +140,6 @@ class Interventions:
         number = room.opens_at_ms if outcome == "early" else room.max_active
         if error := _refusal(event_id, outcome, number):
             raise error
-        return Call(subject, Admission(new_id("ad"), place, view.now_ms, "skip"))
 
 
 def _refusal(event_id: str, outcome: str, number: int) -> AppError | None:

@@ -111,9 +111,8 @@ from call
 where event_id = $1 and end_reason is null and coalesce(ends_at > now(), true);
 
 -- name: places_over
--- Places that no slip gives back. A call out of line that was refused was none. $1 event_id, $2 places.
-select place from call
-where event_id = $1 and place = any($2::bigint[]) and end_reason is distinct from 'refused'
+-- Places that no slip gives back. $1 event_id, $2 places.
+select place from call where event_id = $1 and place = any($2::bigint[])
 union
 select place from revocation where event_id = $1 and place = any($2::bigint[])
 union
@@ -125,16 +124,11 @@ insert into given_up (event_id, place) values ($1, $2) on conflict do nothing;
 
 -- name: places_over_all
 -- Likewise, all there are. $1 event_id.
-select place from call
-where event_id = $1 and place > 0 and end_reason is distinct from 'refused'
+select place from call where event_id = $1 and place > 0
 union
 select place from revocation where event_id = $1 and place > 0
 union
 select place from given_up where event_id = $1;
-
--- name: call_refused
--- A turn out of line that the script did not give. $1 event_id, $2 call_id.
-update call set end_reason = 'refused', ends_at = now() where event_id = $1 and call_id = $2;
 
 -- name: call_at_place
 -- Whose turn came or comes at a place. $1 event_id, $2 place.

@@ -90,8 +90,9 @@ class Rooms:
         Raises Stale, and inserts nothing, when a repair has begun since: it has read the rows, or
         will, and nobody was told of these calls.
         """
-        async with self._db.connection() as connection:
-            await self._insert_calls(connection, event_id, epoch, calls)
+        insert = self._sql["calls_insert"]
+        if not await self._db.fetchval(insert, event_id, epoch.generation, *_columns(calls)):
+            raise Stale(f"calls of generation {epoch.generation}", epoch=epoch.text)
 
     async def keep_admissions(self, event_id: str, live: Sequence[tuple[Call, int]]) -> None:
         """Live admissions, each with its end in ms. Safe to repeat."""
@@ -99,19 +100,9 @@ class Rooms:
         columns, ends = _columns(calls), [ends_ms for _, ends_ms in live]
         await self._db.execute(self._sql["admissions_keep"], event_id, *columns, ends)
 
-    async def ask_to_skip(self, event_id: str, epoch: Epoch, call: Call, note: Note) -> None:
-        """The call out of line, and what `note` writes, before Redis is asked for it.
-
-        Raises Stale as `insert_calls` does.
-        """
+    async def write(self, note: Note) -> None:
+        """What `note` writes, and nothing else."""
         async with self._db.transaction() as connection:
-            await self._insert_calls(connection, event_id, epoch, [call])
-            await note(connection)
-
-    async def skip_refused(self, event_id: str, call: Call, note: Note) -> None:
-        async with self._db.transaction() as connection:
-            call_id = call.admission.call_id
-            await connection.execute(self._sql["call_refused"], event_id, call_id)
             await note(connection)
 
     async def revoke(
@@ -128,13 +119,6 @@ class Rooms:
         """Whose turn came or comes at a place."""
         row = await self._db.fetchrow(self._sql["call_at_place"], event_id, place)
         return row["subject"] if row else None
-
-    async def _insert_calls(
-        self, connection: Connection, event_id: str, epoch: Epoch, calls: Sequence[Call]
-    ) -> None:
-        insert = self._sql["calls_insert"]
-        if not await connection.fetchval(insert, event_id, epoch.generation, *_columns(calls)):
-            raise Stale(f"calls of generation {epoch.generation}", epoch=epoch.text)
 
     async def accepted(self, event_id: str, call_id: str, ends_ms: int) -> None:
         await self._db.execute(self._sql["call_accepted"], event_id, call_id, ends_ms)

@@ -203,13 +203,12 @@ class QueueStore:
         *,
         call_id: str,
         now_ms: int | None = None,
-    ) -> tuple[str, int]:
-        """(outcome, number) as skip.lua says. After 'skipped': announce the fan."""
+    ) -> tuple[str, int, Admission | None]:
+        """(outcome, number, call) as skip.lua says. After 'skipped': insert it, then `announce`."""
         caller = _caller(epoch, floor, now_ms)
-        outcome, number = await self._run(
-            "skip", event_id, **caller, subject=subject, call_id=call_id
-        )
-        return outcome.decode(), int(number)
+        reply = await self._run("skip", event_id, **caller, subject=subject, call_id=call_id)
+        outcome, number, held = (part.decode() for part in reply)
+        return outcome, int(number), Admission.parse(held) if held else None
 
     async def revoke(
         self, event_id: str, epoch: Epoch, floor: int, subject: str, *, reason: str, keep_ms: int

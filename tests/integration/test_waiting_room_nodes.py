@@ -9,7 +9,6 @@ from tests.live_clients import Pulled
 from tests.rooms import Tab
 from tests.waiting import until
 from waiting_room.errors import NotCalled, NotOpen
-from waiting_room.model import Admission, Call
 
 
 async def all_told(nodes, event_id, redis):
@@ -312,29 +311,6 @@ async def test_who_went_straight_in_from_the_line_had_their_turn_by_that_place(
     if not lost:
         kept = await nodes[0].state(event_id, "vs_patient")
         assert (kept["state"], kept["place"]) == ("waiting", waiting["place"] + 1)
-
-
-async def test_a_call_out_of_line_that_was_refused_costs_no_place_in_a_repair(
-    nodes, make_known_sale, redis
-):
-    event_id = await make_known_sale(mode="on", max_active=0)
-    mine = await nodes[0].join(event_id, "vs_fan")
-    room = nodes[0].rooms
-    call = Call("vs_fan", Admission("ad_refused", mine["place"], 1_900_000_000_000, "skip"))
-    epoch, _ = await nodes[0].at(event_id)
-    await room.ask_to_skip(event_id, epoch, call, no_note)
-    await room.skip_refused(event_id, call, no_note)
-    await redis.flushall()
-    back = await until(
-        lambda: nodes[1].join(event_id, "vs_fan", mine["slip"]),
-        lambda said: "place" in said,
-        despite=StoreUnavailable,
-    )
-    assert back["place"] == mine["place"]
-
-
-async def no_note(connection):
-    pass
 
 
 async def code_of(call):

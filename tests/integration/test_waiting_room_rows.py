@@ -10,9 +10,15 @@ import pytest
 
 from core.errors import Stale, StoreUnavailable
 from tests.waiting import until
+from waiting_room.keys import epoch_key
 from waiting_room.model import Admission, Call
 
 WAITING_FOR_A_LOCK = "select pid from pg_locks where not granted"
+INSERT = (
+    "insert into call (event_id, subject, call_id, place, kind, called_at)"
+    " values ($1, $2, $3, $4, $5, now())"
+)
+TWO_WAIT = "select count(distinct pid) = 2 from pg_locks where not granted"
 
 
 @asynccontextmanager
@@ -21,6 +27,19 @@ async def calls_locked(db):
     async with db.transaction() as connection:
         await connection.execute("lock table call in exclusive mode")
         yield
+
+
+@asynccontextmanager
+async def another_inserts(db, event_id, call):
+    """Whoever inserts this call waits meanwhile for what becomes of it: nothing."""
+    async with db.connection() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        held = call.admission
+        values = event_id, call.subject, held.call_id, held.place, held.kind
+        await connection.execute(INSERT, *values)
+        yield
+        await transaction.rollback()
 
 
 async def who_waits(db):
@@ -58,14 +77,13 @@ async def test_a_repair_waits_for_calls_that_are_being_inserted_and_lays_them(
     room, other = build_room(), build_room()
     epoch = await room.generations.epoch(event_id)
     call = Call("vs_fan", Admission("ad_one", 0, 1_900_000_000_000, "skip"))
-    repairs = []
-
-    async def while_it_is_written(connection):
-        repairs.append(asyncio.create_task(repaired(other, redis, event_id)))
+    async with another_inserts(db, event_id, call):
+        insert = asyncio.create_task(room.rooms.insert_calls(event_id, epoch, [call]))
         await who_waits(db)
-
-    await room.rooms.ask_to_skip(event_id, epoch, call, while_it_is_written)
-    await repairs[0]
+        repair = asyncio.create_task(repaired(other, redis, event_id))
+        await until(lambda: db.fetchval(TWO_WAIT), what="the repair waits for the insert")
+    await insert
+    await repair
     standing = await other.where(event_id, "vs_fan")
     assert (standing.kind, standing.admission.call_id) == ("called", "ad_one")
 
@@ -103,3 +121,36 @@ async def test_who_leaves_before_the_row_of_their_call_is_written_is_not_called_
     await room.rooms.insert_calls(event_id, epoch, calls)
     await repaired(other, redis, event_id)
     assert (await other.where(event_id, "vs_fan")).kind == "none"
+
+
+async def test_a_turn_out_of_line_that_redis_was_never_asked_for_leaves_no_row(
+    build_room, make_sale, redis
+):
+    event_id = await make_sale(mode="on", max_active=5)
+    room, other = build_room(), build_room()
+    mine = await room.join(event_id, "vs_fan")
+
+    async def redis_goes_away(connection):
+        await redis.delete(epoch_key(event_id))
+
+    with pytest.raises(Stale):
+        await room.interventions.skip(event_id, "vs_fan", lambda *_: redis_goes_away)
+    await repaired(other, redis, event_id)
+    assert await other.calls(event_id) == []
+    back = await other.join(event_id, "vs_fan", mine["slip"])
+    assert (back["state"], back["place"]) == ("waiting", mine["place"])
+
+
+async def test_a_turn_out_of_line_whose_node_dies_before_the_row_is_announced_by_another(
+    build_room, make_sale
+):
+    event_id = await make_sale(mode="on", max_active=5)
+    room, other = build_room(), build_room()
+    place = (await room.join(event_id, "vs_fan"))["place"]
+    epoch, floor = await room.at(event_id)
+    await room.store.age(event_id, epoch, floor)
+    await room.store.skip(event_id, epoch, floor, "vs_fan", call_id="ad_one")
+    await other.hub._tick(event_id, await other.hub.view(event_id))
+    (call,) = await other.calls(event_id)
+    assert (call["kind"], call["place"], call["end_reason"]) == ("skip", place, None)
+    assert (await other.where(event_id, "vs_fan")).kind == "called"

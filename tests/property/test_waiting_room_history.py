@@ -32,7 +32,6 @@ from waiting_room.store import QueueStore
 
 START_MS = 1_000_000_000_000
 ACCEPT_MS, SHOP_MS, GRACE_MS = 3_000, 9_000, 4_000
-ASKED_FOR_MS = 300  # a turn past the line before it is given: a node's copy is so old
 _events = itertools.count()
 
 EVERYBODY = [f"fan{n}" for n in range(16)]
@@ -138,7 +137,7 @@ class Room:
 
     async def skip(self, fan):
         call_id = f"ad_skip{len(self.turns)}"
-        outcome, _ = await self.store.skip(*self.at, fan, call_id=call_id, **self.now)
+        outcome, *_ = await self.store.skip(*self.at, fan, call_id=call_id, **self.now)
         if outcome == "skipped":
             await self.announce()
 
@@ -196,9 +195,7 @@ class Room:
 
     def called(self, calls):
         for fan, a in calls:
-            early_ms = ASKED_FOR_MS if a.kind == "skip" else 0  # its row came before the script
-            at_ms = a.called_at_ms - early_ms
-            self.turns[a.call_id] = Turn(place=a.place, kind=a.kind, called_at_ms=at_ms)
+            self.turns[a.call_id] = Turn(place=a.place, kind=a.kind, called_at_ms=a.called_at_ms)
             self.open_calls[fan] = a
 
     async def sale(self):

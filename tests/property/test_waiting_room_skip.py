@@ -73,7 +73,7 @@ class History:
 
     async def skip(self, fan):
         after = skip_line(self.pace, self.limits, now_ms=self.now_ms, busy=len(self.called))
-        outcome, _ = await self.store.skip(*self.at, fan, call_id="ad_s", now_ms=self.now_ms)
+        outcome, *_ = await self.store.skip(*self.at, fan, call_id="ad_s", now_ms=self.now_ms)
         if fan in self.called:
             assert outcome == "called"
         elif after is None:

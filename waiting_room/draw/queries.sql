@@ -87,7 +87,7 @@ select place from revocation where event_id = $1 and place between $2 and $3;
 select coalesce(array_agg(subject), '{}') as subjects,
        coalesce(max(place) filter (where kind not in ('skip', 'direct')), 0) as frontier
 from call
-where event_id = $1 and end_reason is distinct from 'refused'
+where event_id = $1
   and (place between $2 and $3 or kind = 'skip' or kind = 'direct'
        and called_at >= (select opens_at from room where event_id = $1));
 

@@ -23,20 +23,20 @@ where event_id = $1 order by generation, version;
 
 -- name: places_that_had_a_turn
 -- $1 event_id.
-select place from call where event_id = $1 and place > 0 and end_reason is distinct from 'refused';
+select place from call where event_id = $1 and place > 0;
 
 -- name: turns_all
 -- In the order of a log. $1 event_id.
 select row_number() over (order by called_at, place, call_id) - 1 as turn, place, kind,
        (extract(epoch from called_at) * 1000)::bigint as called_at_ms
-from call where event_id = $1 and end_reason is distinct from 'refused'
+from call where event_id = $1
 order by turn;
 
 -- name: accepts_all
 -- In order of time. $1 event_id.
 with turn as (
     select row_number() over (order by called_at, place, call_id) - 1 as turn, accepted_at
-    from call where event_id = $1 and end_reason is distinct from 'refused'
+    from call where event_id = $1
 )
 select turn, (extract(epoch from accepted_at) * 1000)::bigint as at_ms
 from turn where accepted_at is not null order by accepted_at, turn;
@@ -49,7 +49,7 @@ with turn as (
            case when ends_at is not null then ends_at when end_reason = 'lapsed'
                 then called_at + make_interval(secs => accept_ms / 1000.0) end as ended_at
     from call join room using (event_id)
-    where event_id = $1 and end_reason is distinct from 'refused'
+    where event_id = $1
 )
 select turn, (extract(epoch from ended_at) * 1000)::bigint as at_ms,
        coalesce(end_reason, 'time') as reason

@@ -135,8 +135,7 @@ class _Replay:
 
     def _take_past_the_line(self, tick: Tick) -> None:
         """They count as fresh calls. How many came since the tick before, the counters say, and not
-        their times: a row is written before the script is asked, with the time of the node's copy,
-        and a tick may come in between.
+        their times: one of the tick's own ms may have come before it or after.
         """
         turns, here = self._past_the_line, self._calls.get(tick.at_ms, [])
         while turns and turns[0].called_at_ms <= tick.at_ms:

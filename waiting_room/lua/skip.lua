@@ -17,10 +17,11 @@
 -- ARGV[2] floor      highest log version the caller has seen, int >= 0
 -- ARGV[3] now_ms     Unix ms; '' takes Redis' own clock
 -- ARGV[4] subject    the fan, who need not be in the queue
--- ARGV[5] call_id    of the call, which PostgreSQL has already
+-- ARGV[5] call_id    of the call
 --
--- Returns: {outcome, number}: 'skipped': announce it; 'called' accept_by, 'admitted' end_ms,
---   'calling': the fan has a turn already; 'stopped', 'early' opens_at_ms, 'full' cap: refused.
+-- Returns: {outcome, number, admission}: 'skipped': insert the call into PostgreSQL, then announce it;
+--   if that fails a tick returns it, too. 'called' accept_by, 'admitted' end_ms, 'calling': the fan has a
+--   turn already; 'stopped', 'early' opens_at_ms, 'full' cap: refused. The admission is '' but for the first.
 --
 -- Why a script: two operators who both see the last free slot would otherwise both give it away.
 -- It takes a fan's tokens even where there are none: the queue's next call comes so much later, and
@@ -40,28 +41,28 @@ end
 local now_ms, subject = clock(ARGV[3]), ARGV[4]
 local ends = tonumber(redis.call('ZSCORE', KEYS[7], subject) or '0')
 if ends > now_ms then
-  return { 'admitted', int(ends) }
+  return { 'admitted', int(ends), '' }
 end
 local accept_by = tonumber(redis.call('ZSCORE', KEYS[6], subject) or '0')
 if accept_by > now_ms then
-  return { 'called', int(accept_by) }
+  return { 'called', int(accept_by), '' }
 end
 if redis.call('ZSCORE', KEYS[5], subject) then
-  return { 'calling', '0' }
+  return { 'calling', '0', '' }
 end
 lapse(KEYS[6], KEYS[8], KEYS[3], KEYS[10], subject) -- or a tick would end what is made below
 
 local room = read_room(KEYS[2])
 if room.stopped then
-  return { 'stopped', '0' }
+  return { 'stopped', '0', '' }
 end
 if now_ms < room.opens_at_ms then
-  return { 'early', int(room.opens_at_ms) }
+  return { 'early', int(room.opens_at_ms), '' }
 end
 local shopping = redis.call('ZCOUNT', KEYS[7], '(' .. int(now_ms), '+inf')
 local invited = redis.call('ZCOUNT', KEYS[6], '(' .. int(now_ms), '+inf')
 if redis.call('ZCARD', KEYS[5]) + invited + shopping >= room.max_active then
-  return { 'full', int(room.max_active) }
+  return { 'full', int(room.max_active), '' }
 end
 
 local place = tonumber(redis.call('ZSCORE', KEYS[4], subject) or '0')
@@ -76,5 +77,6 @@ save_tokens(KEYS[3], earned(KEYS[3], room, now_ms) - FAN, now_ms)
 redis.call('HINCRBY', KEYS[3], 'fresh', 1)
 redis.call('HINCRBY', KEYS[3], 'skipped', 1)
 redis.call('ZADD', KEYS[5], int(now_ms), subject)
-redis.call('HSET', KEYS[8], subject, ARGV[5] .. ':' .. int(place) .. ':' .. int(now_ms) .. ':skip')
-return { 'skipped', '0' }
+local admission = ARGV[5] .. ':' .. int(place) .. ':' .. int(now_ms) .. ':skip'
+redis.call('HSET', KEYS[8], subject, admission)
+return { 'skipped', '0', admission }
