@@ -99,7 +99,9 @@ class Interventions:
         ends = room.store.revoke(
             event_id, epoch, floor, subject, reason=reason, keep_ms=TELL_REVOKED_MS
         )
-        await room.guarded(event_id, ends)
+        ended = await room.guarded(event_id, ends)
+        if ended is not None:
+            await room.rooms.over(event_id, Call(subject, ended), "revoked")
         await self._tell(event_id, subject)
         return standing
 

@@ -82,15 +82,16 @@ where event_id = $1 and call_id = $2;
 update call set ends_at = least(ends_at, now()), end_reason = $3
 where event_id = $1 and call_id = $2 and end_reason is null;
 
--- name: call_left
--- A fan leaves, perhaps before the call's own row is written: that one comes too late then.
--- $1 event_id, $2 subject, $3 call id, $4 place, $5 kind, $6 called at, Unix ms; arrays of one.
+-- name: call_over
+-- A fan leaves or is revoked, perhaps before the call's own row is written: that one comes too late
+-- then. $1 event_id, $2 subject, $3 call id, $4 place, $5 kind, $6 called at, Unix ms; arrays of one;
+-- $7 reason.
 insert into call (event_id, subject, call_id, place, kind, called_at, ends_at, end_reason)
-select $1, subject, call_id, place, kind, to_timestamp(called_at / 1000.0), now(), 'left'
+select $1, subject, call_id, place, kind, to_timestamp(called_at / 1000.0), now(), $7
 from unnest($2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[])
     as row (subject, call_id, place, kind, called_at)
 on conflict (event_id, call_id) do update
-    set ends_at = least(call.ends_at, now()), end_reason = 'left'
+    set ends_at = least(call.ends_at, now()), end_reason = excluded.end_reason
     where call.end_reason is null;
 
 -- name: call_end_moved

@@ -126,9 +126,9 @@ class Rooms:
     async def ended(self, event_id: str, call_id: str, reason: str) -> None:
         await self._db.execute(self._sql["call_ended"], event_id, call_id, reason)
 
-    async def left(self, event_id: str, call: Call) -> None:
-        """The fan gave it up, whether or not `insert_calls` has come so far."""
-        await self._db.execute(self._sql["call_left"], event_id, *_columns([call]))
+    async def over(self, event_id: str, call: Call, reason: str) -> None:
+        """It was given up or taken back, whether or not `insert_calls` has come so far."""
+        await self._db.execute(self._sql["call_over"], event_id, *_columns([call]), reason)
 
     async def end_moved(self, event_id: str, subject: str, ends_ms: int) -> None:
         await self._db.execute(self._sql["call_end_moved"], event_id, subject, ends_ms)

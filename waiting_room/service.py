@@ -208,7 +208,7 @@ class WaitingRoom:
         epoch, floor = await self.at(event_id)
         ended = await self.guarded(event_id, self.store.leave(event_id, epoch, floor, subject))
         if ended is not None:
-            await self.rooms.left(event_id, Call(subject, ended))
+            await self.rooms.over(event_id, Call(subject, ended), "left")
             if self.on_left is not None:
                 with contextlib.suppress(AppError):  # a hold ends by its own time, too
                     await self.on_left(event_id, Subject(subject))

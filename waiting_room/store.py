@@ -212,8 +212,8 @@ class QueueStore:
 
     async def revoke(
         self, event_id: str, epoch: Epoch, floor: int, subject: str, *, reason: str, keep_ms: int
-    ) -> bool:
-        """False when the fan had nothing."""
+    ) -> Admission | None:
+        """The admission that ended with it, if there was one."""
         ended = await self._run(
             "revoke",
             event_id,
@@ -224,7 +224,7 @@ class QueueStore:
             keep_ms=keep_ms,
             revoked=revoked_key(event_id, subject),
         )
-        return bool(ended)
+        return Admission.parse(ended.decode()) if ended else None
 
     async def holder(self, event_id: str, epoch: Epoch, floor: int, place: int) -> str | None:
         """Who waits at a place."""

@@ -107,17 +107,33 @@ async def test_who_was_let_straight_in_while_postgresql_refused_the_row_gets_it_
     assert kept["endsAt"] == again["endsAt"]
 
 
-async def test_who_leaves_before_the_row_of_their_call_is_written_is_not_called_again(
-    build_room, make_sale, redis
+async def leave(room, event_id, fan):
+    await room.leave(event_id, fan)
+
+
+async def revoke(room, event_id, fan):
+    async def note(_):
+        pass
+
+    await room.interventions.revoke(event_id, fan, "robot", lambda *_: note)
+
+
+@pytest.mark.parametrize("out_of_line", [False, True], ids=["from the queue", "out of line"])
+@pytest.mark.parametrize("end", [leave, revoke])
+async def test_whose_turn_ends_before_its_row_is_written_is_not_called_again(
+    build_room, make_sale, redis, end, out_of_line
 ):
     event_id = await make_sale(mode="on")
     room, other = build_room(), build_room()
-    await room.join(event_id, "vs_fan")
+    if not out_of_line:
+        await room.join(event_id, "vs_fan")
     epoch, floor = await room.at(event_id)
     await room.store.age(event_id, epoch, floor)
+    if out_of_line:
+        await room.store.skip(event_id, epoch, floor, "vs_fan", call_id="ad_one")
     calls = await room.store.tick(event_id, epoch, floor, call_ids=["ad_one"])
     assert [call.subject for call in calls] == ["vs_fan"]
-    await room.leave(event_id, "vs_fan")
+    await end(room, event_id, "vs_fan")
     await room.rooms.insert_calls(event_id, epoch, calls)
     await repaired(other, redis, event_id)
     assert (await other.where(event_id, "vs_fan")).kind == "none"

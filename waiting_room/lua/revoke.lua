@@ -19,7 +19,7 @@
 -- ARGV[4] reason     as the fan reads it
 -- ARGV[5] keep_ms    how long the fan is told of it, ms, int >= 1
 --
--- Returns: 1 when something ended, 0 when the fan had nothing. Safe to repeat.
+-- Returns: the admission that ended, '' if there was none. Safe to repeat.
 --
 -- Why a script: no moment in which the fan is in no set and in a rank. The gate asks for the
 -- admission at each call, so a pass is worth nothing from here on. Cost: O(log N).
@@ -33,27 +33,29 @@ local refused = stale(KEYS[1], ARGV[1], KEYS[2], ARGV[2])
 if refused then
   return refused
 end
-local subject, ended = ARGV[3], 0
+local subject, ended = ARGV[3], false
 local place = redis.call('ZSCORE', KEYS[3], subject)
 if place then
   redis.call('ZREM', KEYS[3], subject)
   local left = {}
   set_present(KEYS[8], tonumber(place), 0, left)
   log_places(KEYS[9], KEYS[2], '-', left)
-  ended = 1
+  ended = true
 end
 if leave_lobby(KEYS[2], KEYS[11], KEYS[12], subject) then
-  ended = 1
+  ended = true
 end
+local admission = ''
 local turn = redis.call('ZREM', KEYS[4], subject) + redis.call('ZREM', KEYS[5], subject)
   + redis.call('ZREM', KEYS[6], subject)
 if turn > 0 then
+  admission = redis.call('HGET', KEYS[7], subject) or ''
   redis.call('HDEL', KEYS[7], subject)
-  ended = 1
+  ended = true
 end
-if ended == 1 then
+if ended then
   redis.call('SET', KEYS[10], ARGV[4], 'PX', ARGV[5])
   redis.call('HINCRBY', KEYS[2], 'revoked', 1)
   append(KEYS[9], KEYS[2], 'leave', subject) -- the fan's tabs are told, on every node
 end
-return ended
+return admission
