@@ -150,11 +150,12 @@ class Generations:
                 if row and not why_not:
                     return Epoch.parse(row["epoch"])
                 epoch = await self._raise(connection, event_id, row)
-                level = logging.INFO if epoch.generation == FIRST else logging.WARNING
+                first = epoch.generation == FIRST
+                level = logging.INFO if first else logging.WARNING
                 facts = {"part": self._part, "event_id": event_id, "epoch": epoch.text}
-                log.log(level, "repairing", extra={**facts, "why": why_not})
+                log.log(level, "building" if first else "repairing", extra=facts | {"why": why_not})
                 await self._repair_as_leader(connection, event_id, server, epoch)
-                log.info("repaired", extra=facts)
+                log.info("built" if first else "repaired", extra=facts)
                 return epoch
             finally:
                 await connection.execute(self._sql["repair_unlock"], self._lock_name(event_id))

@@ -380,8 +380,13 @@ class WaitingRoom:
         await self.rooms.keep_admissions(event_id, let_in)
         return [None] * len(let_in)
 
+    async def _somebody_waited(self, event_id: str) -> bool:
+        """Whether anybody can have lost a place here, or an entry that is not drawn yet."""
+        _, ceiling = await self.rooms.get(event_id)
+        return ceiling > 0 or (await self.draws.rows.get(event_id)).entries != 0
+
     async def _repair(self, event_id: str, epoch: Epoch) -> None:
-        if epoch.generation > FIRST:  # somebody may have been here
+        if epoch.generation > FIRST and await self._somebody_waited(event_id):
             now_ms = await redis_now_ms(self._redis)
             await self.rooms.stand_still(event_id, now_ms + self._restore_ms)
         room, ceiling = await self.rooms.get(event_id)

@@ -325,7 +325,12 @@ async def code_of(call):
 async def test_after_a_repair_an_auto_room_lets_nobody_past_those_on_their_way_back(
     nodes, make_known_sale, redis
 ):
-    event_id = await make_known_sale(mode="auto", max_active=5)
+    event_id = await make_known_sale(mode="auto", max_active=0)
+    await nodes[0].join(
+        event_id, "vs_patient"
+    )  # for all that a repair knows they are waiting still
+    await nodes[0].leave(event_id, "vs_patient")
+    await nodes[0].change_settings(event_id, 1, max_active=5)
     assert (await nodes[0].join(event_id, "vs_one"))["state"] == "admitted"
     await redis.flushall()
     joined = await until(lambda: nodes[0].join(event_id, "vs_two"), despite=StoreUnavailable)

@@ -62,7 +62,7 @@ async def test_after_a_repair_calling_stands_still_for_as_long_as_the_operator_s
     node, make_sale, redis
 ):
     room, event_id = node.services.waiting_room, await make_sale(mode="on")
-    await until(lambda: room.generations.epoch(event_id), despite=Stale)
+    await until(lambda: room.join(event_id, "vs_fan"), despite=Stale)  # who may come back then
     before_ms = await now_ms(redis)
     room.hub.lost(event_id, behind=True)
     await until(lambda: room.at(event_id), lambda at: at[0].generation == 2, despite=Stale)
@@ -129,3 +129,34 @@ async def test_a_node_that_let_an_event_go_sees_by_its_first_look_that_the_log_i
     await redis.hset(keys.key(event_id, "state"), "version", 0)
     with pytest.raises(Stale):
         await room.hub.view(event_id)
+
+
+@pytest.mark.parametrize(
+    ("sale", "stands_still"),
+    [
+        ({"mode": "auto"}, False),
+        ({"mode": "auto", "max_active": 0}, True),  # the fan below gets a place
+        ({"mode": "on", "opens_in_s": 3600}, True),  # and here an entry of the lobby
+    ],
+)
+async def test_calling_stands_still_after_a_loss_where_somebody_may_have_lost_a_place(
+    rooms, make_sale, redis, sale, stands_still
+):
+    event_id = await make_sale(**sale)
+    for room in rooms:
+        await room.join(event_id, "vs_fan")
+    await redis.flushall()
+    rooms[0].hub.lost(event_id, behind=False)
+    assert (await rooms[0].generations.epoch(event_id)).generation == 2
+    settings = await rooms[0].settings(event_id)
+    assert (settings.resume_at_ms > 0) == stands_still
+
+
+async def test_in_a_room_that_nobody_waited_in_fans_go_straight_in_at_once_after_a_loss(
+    rooms, make_sale, redis
+):
+    event_id = await make_sale(mode="auto")
+    await rooms[0].generations.epoch(event_id)
+    await redis.flushall()
+    rooms[0].hub.lost(event_id, behind=False)
+    assert (await rooms[0].join(event_id, "vs_fan"))["state"] == "admitted"
