@@ -176,7 +176,7 @@ function waiting(state) {
   if (Date.now() - spokenAt > SPEAK_EVERY_MS) speak(`${ordinal(rank).join(number(rank))}. ${$("#eta").textContent}. ${$("#eta-why").textContent}`);
 }
 
-const best = () => Number(remembered("sessionStorage", BEST)) || 0;
+function best() { return Number(remembered("sessionStorage", BEST)) || 0; }
 
 // The sum of docs/protocol.md; waiting_room/ranks/line.py does it for each fan.
 function rankOf({ mark, line }) {
@@ -269,6 +269,7 @@ function revoked({ revokedReason }) {
 
 function forget() {
   $("#note").hidden = true;
+  say($("#spoken"), "");
   remember("localStorage", SLIP, null);
   remember("sessionStorage", BEST, null);
   shownRank = null;

@@ -153,19 +153,24 @@ def chromium(chromium_program):
 
 @pytest.fixture
 def fan(chromium, server):
-    """Makes a browser context of its own for each call: another fan, with other cookies."""
-    contexts = []
+    """Makes a browser context of its own for each call: another fan, with other cookies.
+
+    No page has had a script error when the test is done.
+    """
+    contexts, errors = [], []
 
     def make(**options):
         context = chromium.new_context(base_url=server.url, locale="en-GB", **options)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: errors.append(str(error)))
         return page
 
     yield make
     for context in contexts:
         context.close()
+    assert errors == []
 
 
 @pytest.fixture
