@@ -9,6 +9,7 @@ from app.pages.language import Language
 
 FEW_LEFT_SHARE = 0.05
 MINUTE_MS = 60_000
+HOUR_S = 3_600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +99,11 @@ def _queue(sale: Sale, words: Language) -> Truth:
 
 
 def countdown(ms: int, words: Language) -> str:
-    """2 d 02:14:09; as `countdown` of static/js/lib/words.js."""
+    """2 d 02:14:09, or 14:09 under an hour; as `countdown` of static/js/lib/words.js."""
     days, seconds = divmod(-(-max(0, ms) // 1000), 86_400)
-    clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    clock = f"{seconds // 60 % 60:02}:{seconds % 60:02}"
+    if days or seconds >= HOUR_S:
+        clock = f"{seconds // HOUR_S:02}:{clock}"
     return words.t("{days} d {clock}", days=days, clock=clock) if days else clock
 
 

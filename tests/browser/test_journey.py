@@ -5,6 +5,9 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from app.pages.language import Languages
+from app.pages.words import countdown
+
 pytestmark = pytest.mark.browser
 
 CALL_TIMEOUT_MS = 30_000
@@ -91,3 +94,13 @@ def _pay(page: Page, email: str) -> None:
     page.get_by_role("button", name="Continue to payment").click()
     page.get_by_label("E-mail for your tickets").fill(email)
     page.get_by_role("button", name=re.compile("^Pay")).click()
+
+
+def test_a_countdown_reads_the_same_from_the_server_and_in_the_browser(fan, theatre):
+    page = fan()
+    page.goto(f"/e/{theatre}")
+    words = page.locator('link[rel="modulepreload"][href$="/lib/words.js"]').get_attribute("href")
+    times = [0, 1, 59_000, 3_599_000, 3_600_000, 86_399_000, 86_400_000, 90_061_000, 200_000_000]
+    read = "async ([words, times]) => times.map((await import(location.origin + words)).countdown)"
+    english = Languages(pseudo=False).spoken["en"]
+    assert page.evaluate(read, [words, times]) == [countdown(ms, english) for ms in times]

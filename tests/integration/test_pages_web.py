@@ -127,7 +127,7 @@ async def test_a_form_that_comes_too_early_or_too_late_shows_how_things_stand(fa
     for event, do in ((event_id, "accept"), (early, "join")):
         reply = await fan().post(f"/e/{event}/queue", data={"do": do})
         assert (reply.status_code, reply.headers["location"]) == (303, f"/e/{event}/queue")
-    assert "Opens in 00:10" in shown(await fan().get(f"/e/{early}/queue"))
+    assert "Opens in 10:" in shown(await fan().get(f"/e/{early}/queue"))
 
 
 async def test_without_scripts_a_fan_takes_part_in_the_draw(fan, make_sale):
@@ -136,7 +136,7 @@ async def test_without_scripts_a_fan_takes_part_in_the_draw(fan, make_sale):
     assert "Go into the lobby" in shown(await client.get(queue))
     await client.post(queue, data={"do": "join"})
     page = await client.get(queue)
-    assert "The draw is in 00:" in shown(page)
+    assert re.search(r"The draw is in \d\d:\d\d ", shown(page))
     assert f'href="/e/{event_id}/draw"' in page.text
     page = await client.get(f"/e/{event_id}/draw")
     entry = (await client.get(f"/events/{event_id}/queue")).json()["entryId"]

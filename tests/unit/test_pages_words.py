@@ -26,7 +26,7 @@ OPEN = {"opens_at_ms": 0, "seats": 100, "free": 50}
             "queue",
         ),
         ({"mode": "on", "waiting": 3}, "queue: not moving, 3 waiting", "queue"),
-        ({"mode": "on", "opens_at_ms": NOW_MS + 61_000}, "opens in 00:01:01", "queue"),
+        ({"mode": "on", "opens_at_ms": NOW_MS + 61_000}, "opens in 01:01", "queue"),
         ({"mode": "on", "cancelled": True}, "cancelled", ""),
     ],
 )
@@ -60,7 +60,9 @@ def test_a_rank_is_an_ordinal():
 def test_a_countdown_names_the_days_and_never_runs_below_nothing():
     assert countdown(2 * 86_400_000 + 3_661_000, ENGLISH) == "2 d 01:01:01"
     assert countdown(86_400_001, GERMAN) == "1 T. 00:00:01"
-    assert countdown(-5, ENGLISH) == "00:00:00"
+    assert countdown(3_600_000, ENGLISH) == "01:00:00"
+    assert countdown(3_599_000, ENGLISH) == "59:59"
+    assert countdown(-5, ENGLISH) == "00:00"
 
 
 @pytest.mark.parametrize(("said", "whole"), [("Soon ", "Soon."), ("Soon!", "Soon!")])

@@ -38,16 +38,16 @@ export const ordinal = (n) => ORDINALS[ordinals.select(n)].split("{n}");
 
 const two = (n) => String(n).padStart(2, "0");
 
-// 02:14:09, or 14:09 under an hour.
-export function clock(ms) {
+// 02:14:09, or 14:09 under an hour; all three where days stand before it.
+export function clock(ms, whole = false) {
   const s = Math.max(0, Math.ceil(ms / 1000));
-  const head = s >= 3600 ? `${two(Math.floor(s / 3600))}:` : "";
+  const head = whole || s >= 3600 ? `${two(Math.floor(s / 3600))}:` : "";
   return `${head}${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
 }
 
 export function countdown(ms) {
   const days = Math.floor(ms / 86_400_000);
-  return days > 0 ? t("{days} d {clock}", { days, clock: clock(ms % 86_400_000) }) : clock(ms);
+  return days > 0 ? t("{days} d {clock}", { days, clock: clock(ms % 86_400_000, true) }) : clock(ms);
 }
 
 export function timeOfDay(ms, seconds = true) {
