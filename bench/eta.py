@@ -66,6 +66,9 @@ def sale(chance: Generator) -> Sale:
         shopping_ms=int(shopping * MINUTE_MS),
         gives_up_share=chance.uniform(0, 0.3),
         at_opening_share=chance.uniform(0.4, 0.9),
+        asleep_share=0,
+        offline_share=0,
+        closed_share=0,
     )
     tight = chance.uniform(0.5, 1.0) if chance.random() < 0.5 else 3
     limits = Limits(

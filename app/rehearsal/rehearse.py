@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 
+from app.arguments import whole
 from app.rehearsal import policy
 from app.rehearsal.draw import Lobby, NoLobby
 from app.rehearsal.fan import Diary, Sale, Wish, live
@@ -38,7 +39,7 @@ SELLS_OUT = "theatre"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--event", default="arena", help="arena, theatre, … or ev_…")
-    parser.add_argument("--fans", type=_fans, default=300, help=f"at most {MAX_FANS}")
+    parser.add_argument("--fans", type=whole(1, MAX_FANS), default=300)
     parser.add_argument("--url", help="of the server; this machine's by default")
     parser.add_argument(
         "--attack",
@@ -51,13 +52,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="gather in the lobby, open the sale, and check the draw: of a sale still to open",
     )
     parser.add_argument("--seed", type=int, default=None, help="repeats the same wishes")
-
-
-def _fans(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= MAX_FANS:
-        raise ValueError(text)
-    return number
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:

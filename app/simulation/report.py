@@ -41,6 +41,7 @@ def _safe(ours: str) -> Markup:
 def _charts(made: Sequence[Figures]) -> list[tuple[str, str, str]]:
     """(title, picture, what to see in it)."""
     waiting = [Drawn(f.waiting, n) for n, f in enumerate(made)]
+    away = [Drawn(f.away, n, limit=True) for n, f in enumerate(made) if f.went_away]
     waited = [Drawn(f.waited, n) for n, f in enumerate(made)]
     busy = [Drawn(f.busy, n) for n, f in enumerate(made)]
     calls = [Drawn(f.calls, n) for n, f in enumerate(made)]
@@ -49,8 +50,8 @@ def _charts(made: Sequence[Figures]) -> list[tuple[str, str, str]]:
     charts = [
         (
             "Fans waiting",
-            chart("Fans waiting over time", "fans", waiting),
-            "In the queue at that moment: joined, not called, not gone.",
+            chart("Fans waiting over time", "fans", waiting + away),
+            "In the queue at that moment, and there. Thin: away, with their place kept.",
         ),
         (
             "How long fans waited",

@@ -14,31 +14,31 @@ from pathlib import Path
 
 from numpy.random import default_rng
 
-from app.simulation import recorded
+from app.arguments import whole
+from app.simulation import model_crowd, recorded
 from app.simulation.figures import Figures, figures
+from app.simulation.model_crowd import BadCrowd
 from app.simulation.recorded import NothingRecorded
 from app.simulation.report import MOST_SETTINGS, html, share, span
 from app.simulation.setting import BadSetting, Setting, parse
 from waiting_room.history.lines import BadLog, read
 from waiting_room.history.model import Sale
 from waiting_room.history.replay import replay
-from waiting_room.simulation.crowd import CrowdModel, draw
+from waiting_room.simulation.crowd import draw
 from waiting_room.simulation.engine import simulate
 from waiting_room.simulation.model import Crowd
 
-MOST_FANS = 2_000_000
-MINUTE_MS = 60_000
+MOST_SEATS = 10_000_000
+MOST_SEED = 2**32
 USUAL_SETTINGS = ("pace=300,cap=2000", "pace=600,cap=2000", "pace=600,cap=4000")
 BAD_USAGE = 2
 
 
+class BadUsage(ValueError):
+    """These arguments don't go together; the message says which."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--fans", type=int, default=30_000, help=f"at most {MOST_FANS:,}")
-    parser.add_argument("--seats", type=int, default=None, help="tickets there are")
-    parser.add_argument("--early", type=_share, default=0.6, help="share that comes at the opening")
-    parser.add_argument("--no-shows", type=_share, default=0.1, help="share that never answers")
-    parser.add_argument("--give-up", type=_share, default=0.1, help="share with limited patience")
-    parser.add_argument("--shopping", type=float, default=5.0, help="minutes, on average")
     parser.add_argument(
         "--setting",
         action="append",
@@ -46,25 +46,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"pace a minute, cap, accept (s), shop (min), paused, go; N: from minute N on; "
         f"repeat to compare, at most {MOST_SETTINGS}",
     )
-    parser.add_argument("--log", type=Path, help="a sale from `onsale log export`, as the crowd")
-    parser.add_argument("--seed", type=int, default=1, help="the same seed is the same crowd")
+    parser.add_argument("--seats", type=whole(1, MOST_SEATS), help="tickets there are")
     parser.add_argument("--out", type=Path, default=Path("simulation.html"))
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise ValueError(text)
-    return value
+    parser.add_argument("--log", type=Path, help="a sale from `onsale log export`, as the crowd")
+    model_crowd.add_arguments(parser)
+    parser.add_argument(
+        "--seed", type=whole(0, MOST_SEED), default=1, help="the same seed is the same crowd"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """0; 1 when a recorded sale made other calls than the policy; 2 when it is not understood."""
     try:
         settings = _settings(args)
+        _check_out(args.out)
         sale = _recorded(args.log) if args.log else None
-        crowd, about = _crowd_of(sale, args) if sale else (_model_crowd(args), _about(args))
-    except (BadSetting, BadLog, NothingRecorded) as exc:
+        crowd, about = _crowd_of(sale, args) if sale else _model_crowd(args)
+    except (BadSetting, BadUsage, BadCrowd, BadLog, NothingRecorded) as exc:
         sys.stderr.write(f"onsale: {exc}\n")
         return BAD_USAGE
     differences = _print_replay(sale) if sale else 0
@@ -74,6 +72,12 @@ def run(args: argparse.Namespace) -> int:
     args.out.write_text(html(about, made, seats=args.seats), "utf-8")
     print(f"{args.out}: the report with its charts")
     return 1 if differences else 0
+
+
+def _check_out(path: Path) -> None:
+    """Before a minute of work that could not be written down."""
+    if path.is_dir() or not path.parent.is_dir():
+        raise BadUsage(f"--out {path} is no file that can be written")
 
 
 def _recorded(path: Path) -> Sale:
@@ -111,8 +115,8 @@ def _settings(args: argparse.Namespace) -> list[Setting]:
     most = MOST_SETTINGS - bool(args.log)
     if len(texts) > most:
         raise BadSetting(f"at most {most} settings")
-    if not 1 <= args.fans <= MOST_FANS:
-        raise BadSetting(f"--fans is 1 to {MOST_FANS:,}")
+    if args.log and model_crowd.said(args):
+        raise BadUsage("--log brings its own crowd: say nothing about a model crowd beside it")
     return [parse(text) for text in texts]
 
 
@@ -124,26 +128,13 @@ def _one(crowd: Crowd, setting: Setting, seats: int | None) -> Figures:
     print(
         f"{made.name}: waits {waits} (50, 90, 99 %), last turn {span(made.empty_ms)}, "
         f"at most {made.peak_busy:,} at once, no-shows {share(made.no_shows, made.called)}, "
+        f"{made.went_away:,} went away and {made.gone:,} were gone, "
         f"sold out {span(made.sold_out_ms)}; {time.perf_counter() - began:.1f} s to simulate"
     )
     return made
 
 
-def _model_crowd(args: argparse.Namespace) -> Crowd:
-    model = CrowdModel(
-        fans=args.fans,
-        at_opening_share=args.early,
-        no_show_share=args.no_shows,
-        gives_up_share=args.give_up,
-        shopping_ms=int(args.shopping * MINUTE_MS),
-    )
-    return draw(model, default_rng(args.seed))
-
-
-def _about(args: argparse.Namespace) -> str:
-    tickets = f"{args.seats:,} tickets" if args.seats else "tickets for all who want some"
-    return (
-        f"{args.fans:,} fans and {tickets}. {args.early:.0%} come at the opening, the others "
-        f"later; {args.no_shows:.0%} never answer a call, {args.give_up:.0%} give up when it takes "
-        f"too long; shopping takes {args.shopping:g} minutes on average. Seed {args.seed}."
-    )
+def _model_crowd(args: argparse.Namespace) -> tuple[Crowd, str]:
+    model = model_crowd.model(args)
+    about = model_crowd.about(model, seats=args.seats, seed=args.seed)
+    return draw(model, default_rng(args.seed)), about

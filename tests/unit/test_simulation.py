@@ -60,7 +60,7 @@ def made(setting="pace=600,cap=500", *, seats=None, **model):
 
 def test_every_fan_is_counted_once():
     _, said = made()
-    assert said.called + said.gave_up + said.unserved == said.fans
+    assert said.called + said.gave_up + said.gone + said.away_at_end == said.fans
     assert said.unserved == 0
     assert said.empty_ms is not None
 
@@ -71,13 +71,32 @@ def test_who_had_not_come_when_everything_was_sold_did_not_wait():
     assert said.sold_out_ms is not None
     assert said.empty_ms is None
     came = int((crowd.arrives_ms <= said.sold_out_ms).sum())
-    assert said.called + said.gave_up + said.unserved == came < said.fans
+    waiting = said.unserved + said.away_at_end
+    assert said.called + said.gave_up + said.gone + waiting == came < said.fans
+
+
+def test_who_went_away_was_called_later_or_is_gone_or_still_away_or_gave_up():
+    crowd, said = made(asleep_share=0.5, closed_share=0.2, gives_up_share=0)
+    assert said.came_back > 100
+    assert said.gone > 0
+    assert said.came_back + said.gone + said.away_at_end == said.went_away
+    assert said.went_away < len(crowd.absences)  # the others were called before, or back in time
+    assert max(said.away[1]) > 50
+    page = html("Sleepers.", [said], seats=None)
+    assert f"{said.went_away:,}</strong> who went away" in page
+
+
+def test_who_is_back_within_the_grace_was_never_away():
+    _, said = made(asleep_share=0, closed_share=0, offline_share=1, grace_ms=60 * MINUTE_MS)
+    assert said.went_away == said.gone == 0
+    assert not said.away[1].any()
 
 
 def test_the_lines_end_where_the_numbers_are():
     _, said = made(seats=1_000)
     assert said.sales[1][-1] == said.sold == 1_000
     assert said.waiting[1][-1] == said.unserved
+    assert said.away[1][-1] == said.away_at_end
     assert max(said.busy[1]) <= said.peak_busy <= max(said.cap[1])
     assert (np.diff(said.waited[1]) > 0).all()
 
@@ -110,8 +129,29 @@ def test_the_command_writes_a_report_and_repeats_itself(tmp_path, capsys):
     assert "pace=120,cap=40: waits" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", [["--setting", "speed=3"], ["--fans", "0"]])
-def test_the_command_says_what_it_does_not_understand(words, tmp_path, capsys):
-    assert main(["simulate", *words, "--out", str(tmp_path / "x.html")]) == 2
-    assert capsys.readouterr().err.startswith("onsale: ")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--setting speed=3", "'speed=3'"),
+        ("--asleep 0.7 --closed 0.4", "at most 1 together"),
+        ("--log sale.jsonl --fans 5", "brings its own crowd"),
+        ("--log nothing.jsonl", "nothing.jsonl: No such file"),
+        ("--out nowhere/report.html", "no file that can be written"),
+    ],
+)
+def test_the_command_says_what_it_does_not_understand(words, said, tmp_path, capsys):
+    assert main(["simulate", "--out", str(tmp_path / "x.html"), *words.split()]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("onsale: ")
+    assert said in error
     assert not (tmp_path / "x.html").exists()
+
+
+@pytest.mark.parametrize(
+    "words", ["--fans 0", "--early 2", "--sleep nan", "--seats -1", "--seed x"]
+)
+def test_a_number_out_of_bounds_is_named(words, capsys):
+    with pytest.raises(SystemExit):
+        main(["simulate", *words.split()])
+    word, number = words.split()
+    assert re.search(f"argument {word}: '{number}' is no .*number from", capsys.readouterr().err)
