@@ -181,6 +181,7 @@ async def test_what_a_client_sends_is_answered_as_the_standard_says(site, addres
             if code in (NOT_UNDERSTOOD, TOO_MANY_FRAMES):
                 wire.send(closing(code))
             await wire.rest()  # the server hangs up
+            wire.abort()  # and so does a fair client
             await until(lambda: site.left)
         assert site.hub.refused.by_code == refused
 
@@ -191,6 +192,18 @@ def refusals(site, case):
         return {"not_understood": 1}
     bad = case.close in {PROTOCOL_ERROR, INVALID_DATA, TOO_BIG} and not site.hub.in_asgi_calls
     return {"bad_frame": 1} if bad else {}
+
+
+async def test_a_client_that_does_not_hang_up_after_the_goodbye_is_cut_off(
+    site, address, monkeypatch
+):
+    monkeypatch.setattr("core.live.hub.LINGER_S", 0.1)
+    async with Wire.open(address) as wire:
+        await wire.upgrade("/socket")
+        await wire.frames(1)
+        wire.send(f(b"plain", masked=False))
+        await wire.rest()
+        await until(lambda: site.left)
 
 
 async def test_a_client_that_says_too_much_is_ended(site, address):
