@@ -1,5 +1,6 @@
 """The catalogue over HTTP: search, an event with its tickets, and caches that may keep both."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import httpx
@@ -12,13 +13,34 @@ from app.catalogue.store import Catalogue
 from app.catalogue.web import CatalogueWeb
 from app.routes import exception_handlers
 from core.cookies import Cookies
+from core.db import Db
+from tests.fixtures.stores import copied
 
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 
 
+@pytest.fixture(scope="module")
+def demo_url(services):
+    """With the demo events, whose 84,000 tickets take a second to load: each test has a copy."""
+
+    async def seed(url):
+        db = await Db.open(url)
+        await demo.seed(db, NOW)
+        await db.close()
+
+    with copied(services.database_url) as url:
+        asyncio.run(seed(url))
+        yield url
+
+
+@pytest.fixture
+def database_url(demo_url):
+    with copied(demo_url) as url:
+        yield url
+
+
 @pytest.fixture
 async def client(db):
-    await demo.seed(db, NOW)
     app = Starlette(
         routes=CatalogueWeb(Catalogue(db)).routes(), exception_handlers=exception_handlers()
     )
