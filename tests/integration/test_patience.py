@@ -59,8 +59,8 @@ async def drip(writer, data):
 
 
 async def test_heads_that_drip_and_connections_that_say_nothing_are_hung_up_on(dial, node):
-    fair_reader, fair = await dial()
     slow = [await dial() for _ in range(50)]
+    fair_reader, fair = await dial()  # and asks at once, on the same connection each time
     for n, (_, writer) in enumerate(slow):
         await drip(writer, GET[: n % 9])  # some say nothing at all
         fair.write(GET)
