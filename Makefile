@@ -13,7 +13,9 @@ RUN    := $(or $(wildcard $(ALL)),$(call stamp,requirements.lock))
 # An environment of another interpreter, or moved here with its folder, is made anew.
 usable  = { $(BIN)/python -c 'import pip, ssl' && grep -qF "$(CURDIR)/$(VENV)/" $(BIN)/pip; } 2>/dev/null
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
-WORKERS ?= 2
+# Half of a test's time it waits for other processes: three workers keep two cores busy.
+WORKERS ?= 3
+SPREAD  := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url --no-header
 
 .PHONY: run test check format texts bench soak lock set-up help
@@ -23,7 +25,7 @@ run: $(RUN)  ## start Onsale with its own PostgreSQL and Valkey; data stays in .
 	@exec $(BIN)/onsale serve $(ARGS)
 
 test: set-up  ## every test; without Chromium or nginx, the tests with it are named and left out
-	@exec $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+	@exec $(BIN)/pytest $(SPREAD) $(ARGS)
 
 check: set-up  ## lint, format, types, and which way imports point
 	$(BIN)/ruff check
@@ -42,7 +44,7 @@ bench: set-up  ## figures of the hot paths on this machine
 	@exec $(BIN)/python -m bench $(ARGS)
 
 soak: set-up  ## long sweeps: property and race tests with many more examples
-	@exec $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --timeout 1800 --hypothesis-profile soak tests/property tests/race $(ARGS)
+	@exec $(BIN)/pytest $(SPREAD) --timeout 1800 --hypothesis-profile soak tests/property tests/race $(ARGS)
 
 lock: set-up  ## renew both lock files within what pyproject.toml allows: ARGS=--upgrade for the newest
 	$(COMPILE) --group dev --output-file requirements-dev.lock $(ARGS)
