@@ -12,6 +12,7 @@ from core.errors import StoreUnavailable
 from core.signing import Keys
 from tests import waiting
 from waiting_room.errors import NotCalled, SlipUsed
+from waiting_room.keys import key
 from waiting_room.service import WaitingRoom
 
 KEYS = Keys("s" * 32)
@@ -62,13 +63,14 @@ async def test_who_was_called_in_what_was_lost_does_not_get_the_old_place_again(
 ):
     """One shopped and left, one let the call lapse, one shops still, one was revoked in line."""
     one, other = nodes
-    event_id = await make_sale(mode="on", max_active=0, accept_ms=1_500)
+    event_id = await make_sale(mode="on", max_active=0)
     joined = {fan: await one.join(event_id, fan) for fan in FANS}
     before = await picture(redis, event_id)
     shopped, lapsed, shops, revoked, *waiting = FANS
     await change(one, event_id, max_active=3, per_minute=6_000)
     for fan in (shopped, shops):
         await until(partial(other.accept, event_id, fan), bool)
+    assert await redis.zadd(key(event_id, "calls"), {lapsed: 1}, xx=True, ch=True)  # time is up
     await change(one, event_id, max_active=0)
     await one.leave(event_id, shopped)
     await other.interventions.revoke(event_id, revoked, "Tout.", note_nothing)

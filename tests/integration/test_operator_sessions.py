@@ -3,6 +3,7 @@
 import asyncio
 import time
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
@@ -43,9 +44,13 @@ def value(sessions):
     return sessions.value(int(time.time()) + 3600)
 
 
-async def test_a_stream_of_numbers_ends_when_its_session_does(served, sessions, make_sale):
+async def test_a_stream_of_numbers_ends_when_its_session_does(
+    served, sessions, value, make_sale, monkeypatch
+):
     event_id = await make_sale(mode="on")
-    async with reading(served, event_id, sessions.value(int(time.time()) + 3)) as wire:
+    async with reading(served, event_id, value) as wire:
+        an_hour_later = SimpleNamespace(time=lambda: time.time() + 3600)
+        monkeypatch.setattr("app.admin.sessions.time", an_hour_later)
         rest = await wire.rest()
     assert rest.endswith(b"}\n\n")
     assert b"event: bye" in rest, "the page asks again, and is told why it gets no further"

@@ -7,7 +7,7 @@ import pytest
 from core.errors import AppError, StoreUnavailable
 from tests.live_clients import Pulled
 from tests.rooms import Tab
-from tests.waiting import until
+from tests.waiting import LIMIT_S, until
 from waiting_room.errors import NotCalled, NotOpen
 
 
@@ -162,11 +162,12 @@ async def test_when_the_room_is_switched_off_those_who_wait_go_straight_in(
 async def test_a_call_that_is_not_accepted_lapses_in_both_stores_and_the_next_fan_is_called(
     nodes, make_known_sale, db, live
 ):
-    event_id = await make_known_sale(mode="on", max_active=1, accept_ms=1_500)
+    event_id = await make_known_sale(mode="on", max_active=0, accept_ms=1_500)
     for fan in ("vs_sleeper", "vs_next"):
         await nodes[0].join(event_id, fan)
     sleeper = await Tab(nodes[0], event_id, "vs_sleeper").open(live)
     following = await Tab(nodes[1], event_id, "vs_next").open(live)
+    await nodes[0].change_settings(event_id, 1, max_active=1)
     await sleeper.told(state="called")
     await sleeper.told(state="none")
     await following.told(state="called")
@@ -346,5 +347,5 @@ async def test_a_node_stops_whatever_its_round_is_doing(build_room, make_sale):
         await room.join(event_id, f"vs_{turns}")
         for _ in range(turns):
             await asyncio.sleep(0)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(LIMIT_S):
             await room.stop()
