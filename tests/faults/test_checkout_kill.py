@@ -17,6 +17,7 @@ from app.checkout.recovery.service import Recovery
 from app.payments.gateway import SandboxGateway
 from core.signing import Keys
 from tests.ledger import movements
+from tests.waiting import LIMIT_S
 
 SCRIPT = Path(__file__).with_name("crashing_node.py")
 HOLD_MS = 600_000  # of the event; a pin never shortens what the fan was promised
@@ -33,7 +34,7 @@ def die_at(make_sale, database_url, redis_url, gateway_socket):
         places = (database_url, redis_url, str(gateway_socket))
         command = [sys.executable, str(SCRIPT), point, event_id, *places]
         process = await asyncio.create_subprocess_exec(*command, cwd=SCRIPT.parents[2])
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(LIMIT_S):
             assert await process.wait() == -signal.SIGKILL
         return event_id
 

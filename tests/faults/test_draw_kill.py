@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import LIMIT_S
 from waiting_room.draw.policy import merkle_root, order
 
 SCRIPT = Path(__file__).with_name("crashing_draw.py")
@@ -33,10 +34,11 @@ async def test_another_node_ends_a_draw_whose_node_died(
 
     command = [sys.executable, str(SCRIPT), point, event_id, database_url, redis_url]
     process = await asyncio.create_subprocess_exec(*command, cwd=SCRIPT.parents[2])
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LIMIT_S):
         assert await process.wait() == -signal.SIGKILL
 
-    async with asyncio.timeout(60):  # PostgreSQL may take a moment to see that the node is gone
+    # PostgreSQL may take a moment to see that the node is gone.
+    async with asyncio.timeout(LIMIT_S):
         while not (await room.draws.rows.get(event_id)).laid:
             await room.draws.run(event_id)
             await asyncio.sleep(0)

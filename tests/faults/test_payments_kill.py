@@ -10,8 +10,6 @@ from app.payments.gateway import SandboxGateway, Unsure
 from core.ids import new_id
 from tests.waiting import wait_until
 
-DEADLINE_S = 30
-
 
 @pytest.fixture
 def start(tmp_path):

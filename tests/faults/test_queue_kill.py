@@ -10,7 +10,7 @@ import pytest
 import redis.asyncio
 
 from tests.operators import ADMIN_TOKEN, Operator
-from tests.running import alive, settled
+from tests.running import alive, free_port, settled
 from tests.waiting import until
 
 FANS = 12
@@ -50,15 +50,12 @@ class Fan:
 @pytest.fixture
 def sale(onsale, tmp_path):
     """A server with stores of its own and the demo events; on one port, whenever it starts."""
-    port = 0
+    port = free_port()
 
     def start():
-        nonlocal port
         env = {"ONSALE_DEMO": "1", "ONSALE_ADMIN_TOKEN": ADMIN_TOKEN}
         same = {"data_dir": tmp_path / "stores", "restore_s": RESTORE_S}
-        server = onsale(workers=2, own_stores=True, env=env, port=port, **same)
-        port = server.port
-        return server
+        return onsale(workers=2, own_stores=True, env=env, port=port, **same)
 
     return start
 

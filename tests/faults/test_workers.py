@@ -7,7 +7,15 @@ import signal
 import httpx
 import pytest
 
-from tests.running import LIMIT_S, STEADY_CLIENTS, Steady, alive, client_of, settled
+from tests.running import (
+    LIMIT_S,
+    STEADY_CLIENTS,
+    Steady,
+    alive,
+    client_of,
+    free_port,
+    settled,
+)
 from tests.waiting import until
 
 
@@ -93,7 +101,7 @@ async def test_a_worker_that_is_asked_to_stop_is_replaced_while_it_drains(onsale
 
 
 async def test_workers_end_when_their_supervisor_is_killed_and_the_port_is_free(onsale):
-    server = onsale(workers=2)
+    server = onsale(workers=2, port=free_port())
     workers = server.workers()
     server.send(signal.SIGKILL)
     await server.ends()
@@ -115,14 +123,13 @@ async def test_a_port_in_use_is_told_in_one_line(workers, onsale):
 
 
 async def test_two_starts_in_a_row_with_stores_of_its_own(onsale, tmp_path):
-    port = 0
+    port = free_port()
     for _ in range(2):
         server = onsale(workers=2, own_stores=True, data_dir=tmp_path / "stores", port=port)
         async with client_of(server.url) as client:
             assert (await client.get("/health/dependencies")).status_code == 200
         server.send(signal.SIGTERM)
         assert await server.ends() == 0
-        port = server.port
 
 
 def gauge(text: str, name: str) -> dict[str, float]:

@@ -10,7 +10,6 @@ import os
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from config.settings import Settings
+from tests.running import free_port
 
 ROOT = Path(__file__).parents[2]
 PLACES = ("/opt/onsale", "/var/lib/onsale", "/src")
@@ -100,11 +100,6 @@ class Image:
     def as_user(self, command: list[str]) -> list[str]:
         uid = self.uid()
         return ["unshare", "--user", f"--map-user={uid}", f"--map-group={uid}", *command]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
