@@ -29,8 +29,8 @@ from core.live.asgi import PulledTransport
 from core.live.channel import Channel
 from core.live.connection import MAX_MESSAGE_BYTES, Connection, EventStream, Socket
 from core.live.hub import Hub
+from tests.waiting import LIMIT_S
 
-PATIENCE_S = 20
 SO_ATTACH_FILTER, BPF_RETURN = 26, 0x06  # asm/socket.h, linux/bpf_common.h: Python has neither
 MASK = b"\x01\x02\x03\x04"
 UPGRADE = (
@@ -120,7 +120,7 @@ class Wire:
 
     async def until(self, end: bytes) -> bytes:
         """All up to and with `end`."""
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(LIMIT_S):
             while (at := self._unread.find(end)) < 0:
                 assert await self._more(), f"the server hung up after {self._unread!r}"
         return self._take(at + len(end))
@@ -134,7 +134,7 @@ class Wire:
 
     async def rest(self) -> bytes:
         """All until the server hangs up."""
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(LIMIT_S):
             with contextlib.suppress(ConnectionResetError):
                 while await self._more():
                     pass
@@ -143,7 +143,7 @@ class Wire:
     async def frames(self, count: int) -> list[Frame]:
         """The next WebSocket frames."""
         parser, seen = Protocol(CLIENT, max_size=None), []
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(LIMIT_S):
             while len(seen) < count:
                 assert self._unread or await self._more(), "the server hung up"
                 parser.receive_data(self._take(1))
@@ -234,7 +234,7 @@ class Pulled:
         return cls(Socket(hub, lambda _: True))
 
     async def next(self) -> bytes:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(LIMIT_S):
             return await self.transport.pull()
 
     async def frames(self) -> list[Frame]:

@@ -12,7 +12,7 @@ from joserfc.jwk import KeySet
 
 from app.routes import BY_PASS, GATED
 from tests.operators import BEARER
-from tests.waiting import until
+from tests.waiting import LIMIT_S, until
 
 HOLD = "hd_" + "a" * 26
 OTHER = "hd_" + "b" * 26
@@ -182,7 +182,7 @@ async def raw(url, head):
     host, _, port = url.removeprefix("http://").partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(head.encode() + b"connection: close\r\n\r\n")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(LIMIT_S):
         said = await reader.read()
     writer.close()
     return said.decode("latin-1")

@@ -15,7 +15,6 @@ from core.ids import new_id
 from core.tasks import end
 from tests.waiting import until
 
-DEADLINE_S = 30
 LONG_AGO = "update idempotency set created_at = now() - interval '1 minute'"
 
 

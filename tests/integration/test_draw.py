@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import StoreUnavailable
 from tests.live_clients import Pulled
-from tests.waiting import until
+from tests.waiting import LIMIT_S, until
 from waiting_room.draw.policy import commitment, merkle_root, order
 from waiting_room.draw.verify_draw import root_of_proof
 from waiting_room.errors import BadReceipt, NotOpen, QueueClosed
@@ -140,7 +140,7 @@ async def test_a_fan_on_a_socket_is_told_lobby_drawing_or_place_by_whichever_nod
         await room.hub.connect(lobby, fan, sockets[fan].connection)
     await open_now(nodes[1], lobby)
     given = {}
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(LIMIT_S):
         for fan, socket in sockets.items():
             while fan not in given:
                 for frame in await socket.frames():

@@ -14,8 +14,7 @@ from core.live.connection import EventStream
 from core.live.hub import Hub
 from core.live.websocket import COME_BACK
 from core.live.wire import wire_of
-from tests.live_clients import PATIENCE_S
-from tests.waiting import until
+from tests.waiting import LIMIT_S, until
 
 
 @pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
@@ -108,7 +107,7 @@ def test_a_client_that_reset_its_connection_is_gone_and_nothing_is_raised(runner
         async with stream_to(peer) as (connection, theirs):
             theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             theirs.close()
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(LIMIT_S):
                 while connection.out is not None:
                     connection.write(b"anybody?")
                     await asyncio.sleep(0)
@@ -122,7 +121,7 @@ def test_a_goodbye_is_read_to_its_end_by_who_was_just_saying_something(runner, p
         async with stream_to(peer) as (connection, theirs):
             theirs.send(b"which nobody has read by then")
             connection.close(COME_BACK)
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(LIMIT_S):
                 while some := await loop.sock_recv(theirs, 4096):
                     goodbye += some
         return goodbye
@@ -146,7 +145,7 @@ def test_tls_is_never_gone_around(peer):
 
 async def read_exactly(theirs: socket.socket, count: int) -> bytes:
     loop, read = asyncio.get_running_loop(), b""
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(LIMIT_S):
         while len(read) < count:
             read += await loop.sock_recv(theirs, count - len(read))
     return read

@@ -10,7 +10,7 @@ from app.admin.past import Past, worth_noting
 from core.errors import StoreUnavailable
 from tests.live_clients import Pulled
 from tests.operators import BEARER, join
-from tests.waiting import until
+from tests.waiting import LIMIT_S, until
 
 
 async def test_the_numbers_tell_who_waits_who_is_in_and_what_binds(operator, fan, make_sale):
@@ -124,7 +124,7 @@ async def test_the_stream_tells_at_once_and_then_each_second(operator, make_sale
     assert first[0] == first[1]
     assert first[0]["perMinute"] == 600
     await boss.change(perMinute=7)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(LIMIT_S):
         while (await numbers_of(readers[0]))["perMinute"] != 7:
             pass
     assert await admin.numbers_channel(event_id) is channel, "one feed for all operators"
@@ -156,7 +156,7 @@ async def test_while_a_store_is_down_the_last_numbers_are_told_with_the_reason(n
     assert await numbers_of(reader) == {"waiting": 3, "binds": "pace"}
     assert await numbers_of(reader) == {"waiting": 3, "binds": "store_down"}
     answers.append({"waiting": 2, "binds": "cap"})
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(LIMIT_S):
         while await numbers_of(reader) != {"waiting": 2, "binds": "cap"}:
             pass
     reader.transport.abort()

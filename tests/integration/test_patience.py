@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from core.live import patience
+from tests.waiting import LIMIT_S
 
 SOON_S = 0.3  # in place of ten seconds
-READ_S = 20
 GET = b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n"
 POST = b"POST /events/ev_x/queue HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n"
 
@@ -32,7 +32,7 @@ async def dial(served, node, monkeypatch):
 
 async def all_of(reader):
     """What comes until the server hangs up; b"" when it did so with bytes of ours unread."""
-    async with asyncio.timeout(READ_S):
+    async with asyncio.timeout(LIMIT_S):
         try:
             return await reader.read()
         except ConnectionError:
@@ -40,7 +40,7 @@ async def all_of(reader):
 
 
 async def answer(reader):
-    async with asyncio.timeout(READ_S):
+    async with asyncio.timeout(LIMIT_S):
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
         await reader.readexactly(length)
@@ -76,7 +76,7 @@ async def test_a_body_that_never_comes_is_hung_up_on_and_is_no_error_of_ours(dia
     await drip(writer, b'{"slip":')
     assert (await all_of(reader)).startswith(b"HTTP/1.1 408 ")
     assert node.services.refused.by_code["too_slow"] == 1
-    async with asyncio.timeout(READ_S):
+    async with asyncio.timeout(LIMIT_S):
         while not node.services.refused.by_code["bad_request"]:  # noqa: ASYNC110 (no event for it)
             await asyncio.sleep(0)
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
@@ -123,5 +123,5 @@ async def test_a_body_longer_than_its_route_takes_is_refused_whatever_length_was
         writer.write(b"POST /events/ev_x/queue HTTP/1.1\r\nhost: x\r\n" + framing + b"\r\n\r\n")
         chunked = b"c350\r\n" if b"chunked" in framing else b""
         writer.write(chunked + b"x" * 50_000)
-        async with asyncio.timeout(READ_S):
+        async with asyncio.timeout(LIMIT_S):
             assert (await reader.readline()).startswith(b"HTTP/1.1 413 ")

@@ -11,9 +11,10 @@ import orjson
 import pytest
 
 from seatmap.model import Fate
-from tests.live_clients import PATIENCE_S, Event, events
+from tests.live_clients import Event, events
 from tests.operators import join
-from tests.waiting import until
+from tests.running import client_of
+from tests.waiting import LIMIT_S, until
 
 QUIET = {"allGone": False, "paused": False, "pauseReason": "", "stopped": False, "message": ""}
 QUIET |= {"putOffTo": 0}
@@ -33,7 +34,7 @@ class Viewer:
         return self.client.cookies["onsale_visitor"].partition(".")[0]
 
     async def next(self) -> Event:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(LIMIT_S):
             while not self._unread:
                 self._rest += await anext(self._chunks)
                 whole, end, self._rest = self._rest.rpartition(b"\n\n")
@@ -63,12 +64,12 @@ async def viewer(served):
     async with AsyncExitStack() as opened:
 
         async def open_stream(event_id, after="", admitted=True):
-            client = await opened.enter_async_context(httpx.AsyncClient(base_url=served))
+            client = await opened.enter_async_context(client_of(served))
             if admitted:
                 assert (await join(client, event_id)).json()["state"] == "admitted"
             path = f"/events/{event_id}/seats/stream"
             reply = await opened.enter_async_context(
-                client.stream("GET", path, params={"after": after}, timeout=PATIENCE_S)
+                client.stream("GET", path, params={"after": after}, timeout=LIMIT_S)
             )
             assert reply.status_code == 200
             return Viewer(client, reply)

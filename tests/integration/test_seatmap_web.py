@@ -19,7 +19,7 @@ from seatmap.model import Fate
 from seatmap.service import SeatMap
 from seatmap.web import SeatMapWeb
 from tests.fixtures.nodes import SECRET
-from tests.waiting import until
+from tests.waiting import LIMIT_S, until
 
 EVENT, SHA = "ev_gig", "0c" * 32
 PLAN = b'{"planId":"p"}'
@@ -96,7 +96,7 @@ async def test_a_stream_begins_where_the_client_is_and_ends_with_bye(client, sea
     await seat_map.apply(EVENT, hold_id="", state="claimed", fates=[Fate(2, 1)])
     await until(lambda: client.live.metrics.messages)
     client.live.shutdown()
-    body = (await asyncio.wait_for(reading, 10)).text
+    body = (await asyncio.wait_for(reading, LIMIT_S)).text
     assert f"id: {seen['epoch']}:{seen['version'] + 1}\nevent: seats\ndata: [2,1]\n" in body
     assert "event: bye" in body
     assert "event: snapshot" not in body
@@ -110,6 +110,6 @@ async def test_a_client_without_a_cursor_gets_a_snapshot_first(client, seat_map)
     await until(lambda: follower.channel.members)
     await until(lambda: client.live.metrics.messages)
     client.live.shutdown()
-    body = (await asyncio.wait_for(reading, 10)).text
+    body = (await asyncio.wait_for(reading, LIMIT_S)).text
     assert body.startswith("id: ")
     assert orjson.loads(body.split("data: ")[1].split("\n")[0])["states"] == "0000"

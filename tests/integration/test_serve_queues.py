@@ -11,7 +11,7 @@ import uvicorn
 from app.serve.node import server_config
 from app.serve.orphans import Orphans, share_line
 from app.serve.sockets import BACKLOG, listen
-from tests.waiting import until
+from tests.waiting import LIMIT_S, until
 
 SOMAXCONN = int(Path("/proc/sys/net/core/somaxconn").read_text())
 TCP_INFO_BYTES = 104
@@ -65,7 +65,7 @@ def waiting_in(queue: socket.socket) -> socket.socket:
         client = socket.create_connection(queue.getsockname())
         client.sendall(b"x")  # before its first byte nobody hears of it
         if select.select([queue], [], [], 0)[0]:
-            client.settimeout(20)
+            client.settimeout(LIMIT_S)
             return client
         client.close()
 

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.shops import code_for, sale_for
+from tests.waiting import LIMIT_S
 
 KEPT = "__Host-onsale_pass"
 CONFIG = Path(__file__).parents[2] / "config" / "nginx-shop.conf"
@@ -189,7 +190,7 @@ REQUESTS = (  # of somebody without a pass, as they go over the wire
 
 def raw(url, request):
     """What nginx says to these very bytes."""
-    with socket.create_connection(urlsplit(url).netloc.split(":"), timeout=20) as line:
+    with socket.create_connection(urlsplit(url).netloc.split(":"), timeout=LIMIT_S) as line:
         line.sendall(request.encode("latin-1") + b"\r\nconnection: close\r\n\r\n")
         return b"".join(iter(lambda: line.recv(65_536), b"")).decode("latin-1")
 

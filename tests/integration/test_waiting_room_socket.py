@@ -8,6 +8,7 @@ from websockets.asyncio.client import connect
 
 from config.settings import load
 from core.live.connection import MAX_MESSAGE_BYTES
+from tests.waiting import LIMIT_S
 
 
 class Browser:
@@ -36,7 +37,7 @@ class Browser:
 
     async def __aexit__(self, *_):
         self.say({"type": "websocket.disconnect", "code": 1001})
-        await asyncio.wait_for(self._task, 20)
+        await asyncio.wait_for(self._task, LIMIT_S)
 
     def say(self, message):
         self._sent.put_nowait(message)
@@ -45,7 +46,7 @@ class Browser:
         self.say({"type": "websocket.receive", "text": text})
 
     async def told(self, state):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(LIMIT_S):
             while True:
                 message = await self._received.get()
                 if message["type"] != "websocket.send":
@@ -55,7 +56,7 @@ class Browser:
                     return said
 
     async def close_code(self):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(LIMIT_S):
             while (message := await self._received.get())["type"] != "websocket.close":
                 pass
             return message["code"]

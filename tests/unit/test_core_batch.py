@@ -7,6 +7,7 @@ import pytest
 from core import batch
 from core.batch import Batcher
 from core.errors import StoreUnavailable, TooMany
+from tests.waiting import LIMIT_S
 
 
 class Store:
@@ -30,7 +31,7 @@ async def test_who_comes_while_a_batch_is_under_way_shares_the_next():
     ask = Batcher(store.run, 3)
     async with asyncio.TaskGroup() as callers:
         first = callers.create_task(ask("a"))
-        await asyncio.wait_for(store.asked.wait(), 20)
+        await asyncio.wait_for(store.asked.wait(), LIMIT_S)
         others = [callers.create_task(ask(letter)) for letter in "bcdef"]
         await asyncio.sleep(0)
         store.may_answer.set()
@@ -52,7 +53,7 @@ async def test_a_caller_who_goes_leaves_the_others_their_answers():
     store = Store()
     ask = Batcher(store.run, 9)
     gone, stays = asyncio.create_task(ask("a")), asyncio.create_task(ask("b"))
-    await asyncio.wait_for(store.asked.wait(), 20)
+    await asyncio.wait_for(store.asked.wait(), LIMIT_S)
     gone.cancel()
     store.may_answer.set()
     assert await stays == "B"
@@ -63,7 +64,7 @@ async def test_at_the_stop_nobody_is_left_waiting():
     store = Store()
     ask = Batcher(store.run, 1)
     callers = [asyncio.create_task(ask(letter)) for letter in "ab"]
-    await asyncio.wait_for(store.asked.wait(), 20)
+    await asyncio.wait_for(store.asked.wait(), LIMIT_S)
     await ask.stop()
     for caller in callers:
         with pytest.raises(StoreUnavailable):
@@ -75,7 +76,7 @@ async def test_more_than_can_wait_are_refused_at_once(monkeypatch):
     store = Store()
     ask = Batcher(store.run, 1)
     callers = [asyncio.create_task(ask("a"))]
-    await asyncio.wait_for(store.asked.wait(), 20)
+    await asyncio.wait_for(store.asked.wait(), LIMIT_S)
     callers += [asyncio.create_task(ask(letter)) for letter in "bc"]
     await asyncio.sleep(0)
     with pytest.raises(TooMany):

@@ -8,6 +8,7 @@ from uvicorn.server import ServerState
 
 from core.live.under_uvicorn import HubHttpProtocol
 from core.refusals import Refusals
+from tests.waiting import LIMIT_S
 
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n"
@@ -100,7 +101,7 @@ class Call:
 
     async def answered(self):
         self.may_answer.set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(LIMIT_S):
             while b" 204 " not in self.line.written:  # noqa: ASYNC110 (no event for it)
                 await asyncio.sleep(0)
 

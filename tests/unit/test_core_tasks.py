@@ -4,6 +4,7 @@ import asyncio
 
 from core.errors import StoreUnavailable
 from core.tasks import Repeated
+from tests.waiting import LIMIT_S
 
 
 async def test_a_duty_that_a_store_refused_is_done_again_and_stopping_twice_is_fine():
@@ -18,7 +19,7 @@ async def test_a_duty_that_a_store_refused_is_done_again_and_stopping_twice_is_f
     service = Repeated(duty, every_s=0.0)
     await service.stop()
     await service.start()
-    await asyncio.wait_for(again.wait(), 20)
+    await asyncio.wait_for(again.wait(), LIMIT_S)
     await service.stop()
     so_far = len(done)
     await asyncio.sleep(0)
@@ -36,7 +37,7 @@ async def test_a_duty_with_a_bug_is_done_again_and_the_bug_is_told(caplog):
 
     service = Repeated(duty, every_s=0.0)
     await service.start()
-    await asyncio.wait_for(again.wait(), 20)
+    await asyncio.wait_for(again.wait(), LIMIT_S)
     await service.stop()
     (told,) = caplog.records
     assert told.exc_info[0] is ZeroDivisionError
