@@ -11,11 +11,15 @@ from __future__ import annotations
 
 import logging
 from asyncio import Transport
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.datastructures import Headers
+from websockets.exceptions import InvalidHeaderValue
+from websockets.http11 import MAX_LINE_LENGTH, MAX_NUM_HEADERS, Request
 
 from core.live.connection import let_go
 from core.live.patience import PatientHttpProtocol
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
     from core.live.hub import Hub
 
 log = logging.getLogger(__name__)
+
+_SHORTEST = b"GET / HTTP/1.1\r\n\r\n"
 
 
 class HubHttpProtocol(PatientHttpProtocol):
@@ -76,13 +82,25 @@ class HubHttpProtocol(PatientHttpProtocol):
 
     def _upgrade(self, early: bytes) -> None:
         """`early`: frames that came with the handshake. uvicorn itself would lose them."""
-        self.handle_websocket_upgrade()
-        protocol = cast("WebSocketsSansIOProtocol", self.transport.get_protocol())
-        if not protocol.handshake_initiated:  # `websockets` can't read it, and says nothing
+        handshake = handshake_of(self.scope["method"], self.url, self.headers)
+        if handshake is None:
             self.send_400_response("Invalid WebSocket handshake.")
-        elif early:
-            protocol.data_received(early)
+        else:
+            protocol = self._made_socket()
+            protocol.begin(handshake)
+            if early:
+                protocol.data_received(early)
         self._forget()
+
+    def _made_socket(self) -> HubSocketProtocol:
+        """The transport's protocol from now on."""
+        self.connections.discard(self)
+        protocol = cast("type[HubSocketProtocol]", self.ws_protocol_class)(
+            config=self.config, server_state=self.server_state, app_state=self.app_state
+        )
+        protocol.connection_made(self.transport)
+        self.transport.set_protocol(protocol)
+        return protocol
 
     def _forget(self) -> None:
         """Parser and protocol hold each other, and would wait for the collector: 11 kB each."""
@@ -115,6 +133,16 @@ class HubSocketProtocol(WebSocketsSansIOProtocol):
     """A WebSocket that, once accepted, may become one of the hub's."""
 
     _has_spoken = False
+
+    def begin(self, handshake: Request) -> None:
+        """As if it had read this one. uvicorn writes a request out, to be parsed once more here.
+
+        `websockets` makes every check of RFC 6455, 4.2.1 on it; its parser is led past another,
+        the shortest there is.
+        """
+        self.conn.receive_data(_SHORTEST)
+        self.conn.events_received()
+        self.handle_connect(handshake)
 
     def data_received(self, data: bytes) -> None:
         self._has_spoken = self.handshake_initiated
@@ -152,6 +180,30 @@ class HubSocketProtocol(WebSocketsSansIOProtocol):
         if self.read_paused:
             transport.resume_reading()
         return True
+
+
+def handshake_of(
+    method: str, target: bytes, headers: Sequence[tuple[bytes, bytes]]
+) -> Request | None:
+    """The handshake as `websockets` would have parsed it; None where it would have refused to.
+
+    That is: a body, too many or too long lines, or characters that HTTP does not have.
+    """
+    lines = [
+        len(method) + len(target) + 12,
+        *(len(name) + len(value) + 4 for name, value in headers),
+    ]
+    if len(headers) > MAX_NUM_HEADERS or max(lines) > MAX_LINE_LENGTH:
+        return None
+    read = Headers()
+    try:
+        for name, value in headers:
+            read[name.decode("ascii")] = value.strip(b" \t").decode("latin-1")
+        request = Request(target.decode("ascii"), read, method)
+    except (UnicodeDecodeError, InvalidHeaderValue):
+        return None
+    has_body = "Transfer-Encoding" in read or {*read.get_all("Content-Length")} - {"0"}
+    return None if has_body else request
 
 
 class _Nowhere:
