@@ -122,7 +122,7 @@ async def _held_open(
 
 
 async def _both_ways(websocket: WebSocket, connection: Socket, transport: PulledTransport) -> None:
-    writer = asyncio.create_task(_write(websocket, transport))
+    writer = asyncio.create_task(_write(websocket, connection, transport))
     reader = asyncio.create_task(_read(websocket, connection))
     try:
         await asyncio.wait({writer, reader}, return_when=asyncio.FIRST_COMPLETED)
@@ -132,8 +132,11 @@ async def _both_ways(websocket: WebSocket, connection: Socket, transport: Pulled
         await asyncio.gather(writer, reader, return_exceptions=True)
 
 
-async def _write(websocket: WebSocket, transport: PulledTransport) -> None:
-    """Frames are bytes by the time they come here: parsed back into what ASGI sends."""
+async def _write(websocket: WebSocket, connection: Socket, transport: PulledTransport) -> None:
+    """Frames are bytes by the time they come here: parsed back into what ASGI sends.
+
+    ASGI knows no pings. A server sends its own, and ends who does not answer.
+    """
     parser = Protocol(CLIENT, max_size=None)
     try:
         while pulled := await transport.pull():
@@ -141,7 +144,9 @@ async def _write(websocket: WebSocket, transport: PulledTransport) -> None:
             for frame in parser.events_received():
                 assert isinstance(frame, Frame)
                 async with asyncio.timeout(SEND_TIMEOUT_S):
-                    if frame.opcode is Opcode.TEXT:
+                    if frame.opcode is Opcode.PING:
+                        connection.heard()
+                    elif frame.opcode is Opcode.TEXT:
                         await websocket.send_text(bytes(frame.data).decode())
                     elif frame.opcode is Opcode.CLOSE:
                         close = Close.parse(frame.data)

@@ -35,11 +35,13 @@ MAX_MESSAGE_BYTES = 256  # of a client of a socket
 MAX_FRAMES_A_WINDOW = 40
 WINDOW_S = 10
 MAX_READ_BYTES = MAX_FRAMES_A_WINDOW * (MAX_MESSAGE_BYTES + 8)  # nobody fair sends more at once
+MAX_SILENT_BEATS = 3  # of a client of a socket, which is asked meanwhile
 COME_BACK_SPREAD_MS = 1_000  # on top of the drain's own spread
 
 # Why a client is ended, as `onsale_refused_total` says it, and with which close code.
 CLOSE_CODES = {
     "slow_reader": websocket.TOO_SLOW,
+    "silent": websocket.COME_BACK,
     "not_understood": websocket.NOT_UNDERSTOOD,
     "too_many_frames": websocket.TOO_MANY_FRAMES,
 }
@@ -110,6 +112,11 @@ class Connection(_Hot):
         if sent < len(data):
             assert self.transport is not None
             self.transport.write(data[sent:])
+
+    def beat(self, *, quiet: bool) -> None:
+        """Once a turn of the hub's wheel. `quiet`: nothing was written to its channel meanwhile."""
+        if quiet and self.out is not None:
+            self.write(self.BEAT)
 
     def take_frame(self) -> bytes:
         frame, self.frame = self.frame or b"", None
@@ -223,7 +230,10 @@ class Socket(Connection):
     something, and let go again when nothing of it is left to wait for.
     """
 
-    __slots__ = ("_count", "_deaf", "_fragments", "_is_text", "_on_text", "_parser", "_window")
+    __slots__ = (
+        *("_count", "_deaf", "_fragments", "_is_text", "_on_text", "_parser"),
+        *("_silent_beats", "_window"),
+    )
     kind = "websocket"
     BEAT = websocket.BEAT
 
@@ -235,7 +245,7 @@ class Socket(Connection):
         self._fragments: bytes | None = None  # of a message whose end has not come
         self._is_text = True
         self._deaf = False  # whoever says too much is not listened to any more
-        self._window = self._count = 0
+        self._window = self._count = self._silent_beats = 0
 
     def send_text(self, payload: bytes) -> None:
         """`send` of one whole text message."""
@@ -247,15 +257,31 @@ class Socket(Connection):
         self._parser, self._is_text = parser, is_text
         self._fragments = b"".join(fragments) if fragments else None
 
+    def beat(self, *, quiet: bool) -> None:
+        """Who says nothing is asked, and ended when that is in vain.
+
+        TCP finds who vanished. Behind a proxy it does not: there the proxy acknowledges.
+        """
+        if self._silent_beats >= MAX_SILENT_BEATS:
+            self.refuse("silent")
+        elif self._silent_beats and self.out is not None:
+            self.write(websocket.PING)
+        else:
+            super().beat(quiet=quiet)
+        self._silent_beats += 1
+
+    def heard(self) -> None:
+        """The client is there."""
+        self._silent_beats = 0
+
     def message(self, text: str | None) -> bool:
         """A message that needs no parser here; None for one that is not text.
 
         False when it is one too many.
         """
-        fair = self._counted(1)
-        if not fair:
-            self.refuse("too_many_frames")
-        elif text is None or len(text) > MAX_MESSAGE_BYTES or not self._on_text(text):
+        self.heard()
+        fair = self._fair(1)
+        if fair and (text is None or len(text) > MAX_MESSAGE_BYTES or not self._on_text(text)):
             self.refuse("not_understood")
         return fair
 
@@ -274,8 +300,13 @@ class Socket(Connection):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
-        text = websocket.short_text(data) if self._parser is None else None
-        fair = self._parse(data) if text is None else self.message(text)
+        self.heard()
+        if self._parser is None and websocket.is_pong(data):
+            fair = self._fair(1)
+        elif self._parser is None and (text := websocket.short_text(data)) is not None:
+            fair = self.message(text)
+        else:
+            fair = self._parse(data)
         if not fair:
             self._deaf = True
             if self.transport is not None:
@@ -292,12 +323,9 @@ class Socket(Connection):
         parser = self._parser = self._parser or _parser()
         parser.receive_data(data[:MAX_READ_BYTES])
         frames = cast("list[Frame]", parser.events_received())
-        fair = self._counted(max(1, len(frames))) and len(data) <= MAX_READ_BYTES
-        if fair:
-            for frame in frames:
-                self._take(frame, parser)
-        else:
-            self.refuse("too_many_frames")
+        fair = self._fair(max(1, len(frames)), few_bytes=len(data) <= MAX_READ_BYTES)
+        for frame in frames if fair else ():
+            self._take(frame, parser)
         self._answer(parser)
         if self._fragments is None and websocket.is_one_whole_frame(data) and not self.leaving:
             self._parser = None
@@ -339,13 +367,16 @@ class Socket(Connection):
             self.leave()
             super().hang_up()
 
-    def _counted(self, frames: int) -> bool:
-        """So many more frames of this client. False when they are too many."""
+    def _fair(self, frames: int, *, few_bytes: bool = True) -> bool:
+        """Count so many more frames of this client. When that is too much: False, and refused."""
         window = int(self.hub.now_s()) // WINDOW_S
         if window != self._window:
             self._window, self._count = window, 0
         self._count += frames
-        return self._count <= MAX_FRAMES_A_WINDOW
+        fair = few_bytes and self._count <= MAX_FRAMES_A_WINDOW
+        if not fair:
+            self.refuse("too_many_frames")
+        return fair
 
 
 def let_go(parser: Protocol) -> None:

@@ -293,9 +293,7 @@ class Hub:
         for some in _slices(list(bucket)):
             for connection in some:
                 channel = connection.channel
-                heard = channel is not None and channel.sent_at > quiet_since_s
-                if connection.out is not None and not heard:
-                    connection.write(connection.BEAT)
+                connection.beat(quiet=channel is None or channel.sent_at <= quiet_since_s)
             await asyncio.sleep(0)
 
     def sweep(self, now_s: float) -> None:

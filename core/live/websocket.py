@@ -9,13 +9,14 @@ from websockets.utils import apply_mask
 
 MAX_CONTROL_BYTES = 125  # RFC 6455, 5.5
 BEAT = b"\x8a\x00"  # a pong without a payload, to which nobody answers (RFC 6455, 5.5.3)
+PING = b"\x89\x00"  # one to which every client does
 
 # Close codes, as in docs/protocol.md: 4000 to 4499 come back with backoff, 4500 to 4999 don't.
 COME_BACK, TOO_SLOW = 4000, 4001
 NOT_UNDERSTOOD, TOO_MANY_FRAMES = 4503, 4505
 INVALID_DATA = 1007  # RFC 6455, 7.4.1: text that is not UTF-8
 
-_FIN_TEXT, _FIN_CLOSE = 0x81, 0x88
+_FIN_TEXT, _FIN_CLOSE, _FIN_PONG = 0x81, 0x88, 0x8A
 _MASKED = 0x80
 
 
@@ -43,12 +44,17 @@ def short_text(data: bytes) -> str | None:
     Pages say such a thing each 25 s, and little else: it needs no parser. None for all that is not
     plainly right (RFC 6455, 5.2 and 5.3: final, no reserved bit, masked, UTF-8): parse that.
     """
-    if not is_one_whole_frame(data) or data[0] != _FIN_TEXT or data[1] < _MASKED:
+    if not _is_plain(data) or data[0] != _FIN_TEXT:
         return None
     try:
         return apply_mask(data[6:], data[2:6]).decode()
     except UnicodeDecodeError:
         return None
+
+
+def is_pong(data: bytes) -> bool:
+    """Whether a client's bytes are one good pong and nothing more: it needs no parser either."""
+    return _is_plain(data) and data[0] == _FIN_PONG
 
 
 def is_one_whole_frame(data: bytes) -> bool:
@@ -59,3 +65,7 @@ def is_one_whole_frame(data: bytes) -> bool:
     if len(data) < 6 or not data[0] & 0x80 or data[1] & 0x7F > 125:
         return False
     return len(data) == 6 + (data[1] & 0x7F)  # two bytes of head, four of mask
+
+
+def _is_plain(data: bytes) -> bool:
+    return is_one_whole_frame(data) and data[1] >= _MASKED

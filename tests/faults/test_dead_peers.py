@@ -1,6 +1,7 @@
 """Clients that vanish: no FIN, no reset, no acknowledgement ever comes. The server finds them.
 
-Linux by itself gives up after some 15 minutes, far beyond what these tests wait for.
+Linux by itself gives up after some 15 minutes, far beyond what these tests wait for. Behind a proxy
+acknowledgements do come, the proxy's, but no answers.
 """
 
 import asyncio
@@ -10,12 +11,13 @@ import re
 
 import pytest
 import uvicorn
-from websockets.frames import Opcode
+from websockets.frames import Close, Opcode
 
 from app.serve.node import server_config
 from app.serve.sockets import listen
-from core.live.connection import Connection
-from tests.live_clients import Wire
+from core.live.connection import MAX_SILENT_BEATS, Connection
+from core.live.websocket import COME_BACK
+from tests.live_clients import Wire, client_frame
 from tests.running import LIMIT_S, client_of, cookies_of, settled
 from tests.waiting import until
 
@@ -37,14 +39,27 @@ async def test_vanished_clients_are_ended_and_the_others_stay(onsale, sales):
     server = onsale(beat_every_s=BEAT_EVERY_S, peer_timeout_s=PEER_TIMEOUT_S)
     await settled(server.url, *sales)
     async with client_of(server.url) as client, pair(server.url, *sales) as (stream, socket):
+        answers = asyncio.create_task(answer(socket))
         async with pair(server.url, *sales) as vanishing:
             assert await connected(client) == {"sse": 2, "websocket": 2}
             for wire in vanishing:
                 wire.vanish()
             await until_connected(client, sse=1, websocket=1)
         await stream.until(b":\n\n")
-        while (await socket.frames(1))[0].opcode is not Opcode.PONG:
-            pass  # the word to all comes before it
+        await answers
+        assert await connected(client) == {"sse": 1, "websocket": 1}
+
+
+async def test_a_client_that_vanished_behind_a_proxy_is_ended_since_nobody_answers(onsale, sales):
+    server = onsale(beat_every_s=BEAT_EVERY_S)
+    await settled(server.url, *sales)
+    async with pair(server.url, *sales) as (_, mute):
+        told = []
+        while not told or told[-1].opcode is not Opcode.CLOSE:
+            told += await mute.frames(1)
+    asked = [frame for frame in told if frame.opcode is Opcode.PING]
+    assert len(asked) == MAX_SILENT_BEATS - 1
+    assert Close.parse(told[-1].data).code == COME_BACK
 
 
 @pytest.mark.usefixtures("frequent_beats")
@@ -73,6 +88,15 @@ def kept_of(node):
     gc.collect()
     there = (one for one in gc.get_objects() if isinstance(one, Connection))
     return [one for one in there if one.hub is node.live]
+
+
+async def answer(socket):
+    """As every client does, and as often as would be in vain from one that is gone."""
+    answered = 0
+    while answered < MAX_SILENT_BEATS - 1:
+        if (await socket.frames(1))[0].opcode is Opcode.PING:
+            socket.send(client_frame(op=Opcode.PONG))
+            answered += 1
 
 
 @contextlib.asynccontextmanager

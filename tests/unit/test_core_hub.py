@@ -9,12 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
+from starlette.types import Message
+from starlette.websockets import WebSocket
 from websockets.frames import Opcode
 
-from core.live import websocket
+from core.live import asgi, websocket
 from core.live.asgi import PulledTransport
 from core.live.channel import Channel
-from core.live.connection import MAX_FRAMES_A_WINDOW, MAX_MESSAGE_BYTES, WINDOW_S, EventStream
+from core.live.connection import (
+    MAX_FRAMES_A_WINDOW,
+    MAX_MESSAGE_BYTES,
+    MAX_SILENT_BEATS,
+    WINDOW_S,
+    EventStream,
+    Socket,
+)
 from core.live.hub import BEAT_EVERY_S, MAX_FULL_S, MAX_TICK_S, TICK_S, Hub, stretched
 from tests.live_clients import Pulled, client_frame
 from tests.waiting import until
@@ -148,8 +157,35 @@ async def test_only_those_who_heard_nothing_are_sent_a_sign_of_life(hub):
     assert heard.connection.out is not None, "nothing was written to it"
 
 
-async def test_short_texts_need_no_parser_and_are_counted_like_all_frames(hub, monkeypatch):
-    client, text = Pulled.socket(hub), client_frame(b"here")
+@pytest.mark.parametrize("sign", [Opcode.PONG, Opcode.TEXT])
+async def test_who_says_nothing_is_asked_and_ended_when_that_is_in_vain(hub, sign):
+    there, vanished = Pulled.socket(hub), Pulled.socket(hub)
+    told = []
+    for _ in range(MAX_SILENT_BEATS + 1):
+        for bucket in hub._wheel:
+            await hub._beat(bucket)
+        told.append(await vanished.next())
+        if await there.next() == websocket.PING:
+            there.connection.data_received(client_frame(b"here", op=sign))
+        for client in (there, vanished):
+            client.connection.resume_writing()
+    asked = [websocket.PING] * (MAX_SILENT_BEATS - 1)
+    assert told == [websocket.BEAT, *asked, websocket.close(websocket.COME_BACK)]
+    assert hub.refused.by_code == {"silent": 1}
+    assert not there.connection.leaving
+
+
+async def test_who_takes_nothing_either_is_ended_too(hub):
+    full = Pulled.socket(hub)
+    full.connection.pause_writing()
+    for _ in range(MAX_SILENT_BEATS + 1):
+        full.connection.beat(quiet=True)
+    assert await full.next() == websocket.close(websocket.COME_BACK)
+
+
+@pytest.mark.parametrize("op", [Opcode.TEXT, Opcode.PONG])
+async def test_what_clients_say_most_needs_no_parser_and_is_counted(hub, monkeypatch, op):
+    client, text = Pulled.socket(hub), client_frame(b"here", op=op)
     with monkeypatch.context() as patched:
         patched.setattr("core.live.connection._parser", None)
         for _ in range(MAX_FRAMES_A_WINDOW):
@@ -222,3 +258,23 @@ async def test_metrics_say_who_is_there_and_what_went_out(hub):
         "onsale_live_lag_seconds_count 1.0",
     ):
         assert line in said
+
+
+async def test_in_the_asgi_way_the_server_asks_and_nobody_is_ended_for_silence(hub):
+    connection, sent = Socket(hub, lambda _: True), []
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "websocket", "path": "/", "headers": []}
+    client = WebSocket(scope, receive=asyncio.Queue[Message]().get, send=send)
+    hub.adopt(connection, PulledTransport(connection))
+    serving = asyncio.create_task(asgi.socket(hub, connection, client))
+    await until(lambda: hub.in_asgi_calls)
+    for _ in range(2 * MAX_SILENT_BEATS):
+        await until(lambda: connection.out is not None)
+        connection.beat(quiet=True)
+    await until(lambda: connection.out is not None)
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
+    assert (sent, hub.refused.by_code) == ([], {})

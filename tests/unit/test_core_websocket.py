@@ -39,6 +39,19 @@ def test_a_short_text_is_what_a_parser_reads_and_answers_nothing_to(data):
     assert websocket.short_text(data) == expected
 
 
+@given(st.one_of(frames, st.binary(max_size=140)))
+@example(client_frame(b"", op=Opcode.PONG))
+@example(client_frame(b"x", op=Opcode.PONG, masked=False) + b"abcd")
+def test_a_pong_is_what_a_parser_reads_as_one_and_answers_nothing_to(data):
+    parser = Protocol(SERVER, max_size=256)
+    parser.receive_data(data)
+    match parser.events_received(), parser.data_to_send():
+        case [Frame(opcode=Opcode.PONG) as frame], []:
+            assert websocket.is_pong(data) == (len(data) == 6 + len(frame.data))
+        case _:
+            assert not websocket.is_pong(data)
+
+
 def text_of(payload):
     try:
         return payload.decode()
