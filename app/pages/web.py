@@ -159,7 +159,7 @@ class Pages:
             raise NotFound(chosen)
         words = language_of(request)
         common = self._common(event, words) if event else {"event": None}
-        rows = [_event_view(sale, words) for sale in sales]
+        rows = [self._common(sale, words) for sale in sales]
         told = {code: words.t(title) for code, title in titles().items()}
         return page(request, "console.html", **common, sales=rows, refusals=told)
 

@@ -55,6 +55,7 @@ def test_an_emergency_stop_asks_for_the_name_of_the_event(desk, server, stadium)
     go_on = dialog.get_by_role("button", name="Stop the sale")
     expect(dialog.get_by_role("textbox")).to_be_focused()
     expect(go_on).to_be_disabled()
+    expect(dialog).to_contain_text("Times stand still: calls, admissions and holds are put off")
     page.keyboard.type("Some other tour")
     page.keyboard.press("Enter")
     expect(go_on).to_be_disabled()
@@ -130,6 +131,11 @@ def test_a_screen_reader_hears_what_the_control_says_that_it_is_at_and_no_other(
     expect(aloud).to_have_count(1)
     page.keyboard.type("7")
     expect(page.locator('[data-change="perMinute"] [aria-live]')).to_contain_text("Queue empty")
+
+
+def test_nights_of_one_tour_are_told_apart_in_the_list_of_sales(desk):
+    nights = desk().locator(".sales a", has_text="Cup Final").all_inner_texts()
+    assert len(nights) == len(set(nights)) > 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
