@@ -202,15 +202,24 @@ function fanIn(form) {
   return null;
 }
 
+// The event is there: what is not found is the fan.
+async function toFan(what, body) {
+  try {
+    return await call("POST", `${admin}/${what}`, { body });
+  } catch (problem) {
+    throw problem.code === "not_found" ? new Error(say.noSuchFan) : problem;
+  }
+}
+
 async function skip(form) {
   const fan = fanIn(form);
-  if (fan && await during(form, async () => say.called(await call("POST", `${admin}/skip`, { body: fan })))) form.reset();
+  if (fan && await during(form, async () => say.called(await toFan("skip", fan)))) form.reset();
 }
 
 async function revoke(form) {
   const fan = fanIn(form), reason = form.elements.reason.value.trim();
   if (!fan || !reason || !await confirmed(REVOKE(form.elements.fan.value.trim()))) return;
-  if (await during(form, async () => say.revoked(await call("POST", `${admin}/revoke`, { body: { ...fan, reason } })))) form.reset();
+  if (await during(form, async () => say.revoked(await toFan("revoke", { ...fan, reason })))) form.reset();
 }
 
 async function beacon(form, body) {

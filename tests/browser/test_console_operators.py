@@ -71,6 +71,14 @@ def test_a_value_that_changed_while_it_was_being_typed_is_told(desk, server, sta
     expect(page.locator("#paused")).to_have_value("We look for a")
 
 
+def test_a_place_that_nobody_has_is_said_to_be_none(desk):
+    page = desk()
+    page.locator("#skipFan").fill("4321")
+    page.get_by_role("button", name="Call this fan now").click()
+    told = page.locator("#skip [data-preview]")
+    expect(told).to_have_text("Nobody has that place or id here.")
+
+
 def test_an_emergency_stop_waits_for_nobody(desk, server, stadium):
     page = desk()
     other_is_faster(page, server, stadium, perMinute=66)
@@ -213,6 +221,9 @@ def test_the_addresses_of_a_shop_are_set_and_an_overtaken_operator_sees_the_othe
     page, shop = desk(), f"/admin/events/{stadium}/shop"
     told, go = page.locator("#shop [data-preview]"), page.locator("#shop button")
     expect(told).to_have_text("None: nobody is sent elsewhere.")
+    page.locator("#returnUrls").fill("https://shop.example\nhttp://typo.example")
+    go.click()
+    expect(told).to_contain_text("Fans can't be sent back to http://typo.example.")
     page.locator("#returnUrls").fill("https://shop.example/tickets\nhttps://other.example")
     go.click()
     expect(told).to_have_text("Now: https://shop.example/tickets, https://other.example.")

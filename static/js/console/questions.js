@@ -17,7 +17,7 @@ export const ACTS = {
 // A change may be several settings (an undo): the gravest of them is asked about.
 export function question(change, room, n, nowMs) {
   if (change.stopped && !room.stopped) {
-    return asked(t("Stop the sale?"), STOP.button, waiting(n), inside(n), t("Nobody is called, and nobody can hold seats or begin to pay."), t("Times run on: calls, admissions and holds may end meanwhile. Places are kept."));
+    return asked(t("Stop the sale?"), STOP.button, waiting(n), inside(n), t("Nobody is called, and nobody can hold seats or begin to pay."), t("Times stand still: calls, admissions and holds are put off until it goes on. Places are kept."));
   }
   if (change.mode === "off" && room.mode !== "off") {
     return asked(t("Switch the room off?"), t("Switch it off"), waiting(n), t("They go straight in at once, all of them, whatever pace and cap say; so does everybody who comes."));

@@ -45,8 +45,15 @@ async function send(admin, method, what, body) {
   try {
     show(await call(method, `${admin}/shop${what}`, { body, headers }));
   } catch (problem) {
+    if (problem.code === "bad_request") throw new Error(refusal(problem));
     if (problem.code !== "changed") throw problem;
     await showShop(admin);
     throw new Error(`${problem.message} ${asNow()}`);
   }
+}
+
+// The server names a line of the list by its number, from 0 on.
+function refusal({ message, facts }) {
+  const wrong = typed()[facts.problems[0].where.split(".")[1]];
+  return wrong ? say.notAnAddress(wrong) : message;
 }

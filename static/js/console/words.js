@@ -63,6 +63,8 @@ export const say = {
   onceOpen: t("The sale is open: this does nothing for it any more."),
   called: (fan) => (fan.state === "called" ? t("Called. The fan has until {time} to accept.", { time: instant(fan.acceptBy) }) : t("This fan had a turn already: {state}.", { state: stateOf(fan.state) })),
   revoked: (fan) => t("Revoked. The fan was: {state}.", { state: stateOf(fan.ended.state) }),
+  noSuchFan: t("Nobody has that place or id here."),
+  notAnAddress: (address) => t("Fans can't be sent back to {address}. Write https://, the shop's name and a path.", { address }),
   notAFan: t("A place is a whole number from 1 on; an id begins with vs_."),
   changedBy: (who, when) => t("Changed by {who}, {when}.", { who, when }),
 };
