@@ -96,6 +96,19 @@ def _pay(page: Page, email: str) -> None:
     page.get_by_role("button", name=re.compile("^Pay")).click()
 
 
+def test_a_payment_that_is_refused_says_why_and_keeps_the_seats(fan, theatre):
+    page = fan()
+    page.goto(f"/e/{theatre}/seats")
+    _, (seat, *_) = _open_list(page)
+    _seat(page, seat).click()
+    _pay(page, "fan@example")  # which a browser takes for an address
+    expect(page.get_by_role("alert")).to_contain_text("This is no e-mail address")
+    expect(_seat(page, f"{seat}, yours")).to_be_visible()
+    page.get_by_label("E-mail for your tickets").fill("fan@example.org")
+    page.get_by_role("button", name=re.compile("^Pay")).click()
+    page.wait_for_url(re.compile(r"/orders/bk_"))
+
+
 def test_a_countdown_reads_the_same_from_the_server_and_in_the_browser(fan, theatre):
     page = fan()
     page.goto(f"/e/{theatre}")

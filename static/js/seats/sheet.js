@@ -119,17 +119,19 @@ export class Sheet {
       location.assign(`/orders/${await pay(this.#eventId, this.#basket.hold.holdId, email, token)}`);
     } catch (problem) {
       this.#sending = false;
-      await this.#notPaid(problem);
-      this.show();
+      const words = await this.#notPaid(problem);
+      this.show(); // which forgets what was wrong before
+      this.#complain(words);
     }
   }
 
+  // Why, in words.
   async #notPaid(problem) {
     if (problem.code === "payment_declined" || problem.code === "hold_ended" || problem.code === "no_hold") {
       await this.#basket.load().catch(() => this.#basket.end());
     }
     if (problem.code === "not_admitted" || problem.code.startsWith("pass_")) await this.#renewed();
-    this.#complain(WORDS[problem.code] ?? `${problem.message} ${t("You can press Pay again: you are charged once at most.")}`);
+    return WORDS[problem.code] ?? `${problem.message} ${t("You can press Pay again: you are charged once at most.")}`;
   }
 
   #complain(text) {
@@ -140,6 +142,7 @@ export class Sheet {
 }
 
 const WORDS = {
+  bad_request: t("This is no e-mail address that tickets could be sent to. Nothing was charged."), // the rest is ours
   payment_declined: t("The card was declined. Nothing was charged, and the seats are free again. Choose them again and try another card."),
   hold_ended: t("The hold has ended. Nothing was charged. Choose again on the map."),
   no_hold: t("The hold has ended. Nothing was charged. Choose again on the map."),
