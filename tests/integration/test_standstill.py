@@ -122,3 +122,12 @@ async def test_whoever_is_called_during_a_stop_has_the_accept_window_after_it(
     later = await one.room.state(event_id, "vs_fan")
     assert (called["state"], later["state"]) == ("called", "called")
     assert later["acceptBy"] >= called["acceptBy"] + PUT_OFF_EVERY_MS
+
+
+async def test_an_admission_that_ends_just_as_the_sale_is_stopped_is_over(nodes, make_sale):
+    event_id, (one, _) = await make_sale(mode="auto"), nodes
+    await one.room.join(event_id, "vs_fan")
+    await one.room.change_settings(event_id, 1, stopped=True)
+    await one.room.ended(event_id, "vs_fan", "ended")
+    await one.look(event_id)
+    assert (await one.room.where(event_id, "vs_fan")).kind == "none"

@@ -21,6 +21,7 @@
 -- @include now
 -- @include log
 -- @include pace
+-- @include still
 
 local refused = stale(KEYS[1], ARGV[1], KEYS[3], ARGV[2])
 if refused then
@@ -28,11 +29,12 @@ if refused then
 end
 local now_ms, subject = clock(ARGV[3]), ARGV[4]
 local ends = tonumber(redis.call('ZSCORE', KEYS[5], subject) or '0')
-if ends <= now_ms then
-  if tonumber(redis.call('ZSCORE', KEYS[4], subject) or '0') <= now_ms then
+if ends <= over_by(KEYS[2], KEYS[3], 'active', now_ms) then
+  local accept_by = tonumber(redis.call('ZSCORE', KEYS[4], subject) or '0')
+  if accept_by <= over_by(KEYS[2], KEYS[3], 'calls', now_ms) then
     return {}
   end
-  ends = now_ms + read_room(KEYS[2]).shop_ms
+  ends = counts_from(KEYS[2], KEYS[3], 'active', now_ms) + read_room(KEYS[2]).shop_ms
   redis.call('ZREM', KEYS[4], subject)
   redis.call('ZADD', KEYS[5], int(ends), subject)
   redis.call('HINCRBY', KEYS[3], 'accepted', 1)

@@ -21,13 +21,15 @@
 -- @include now
 -- @include log
 -- @include pace
+-- @include still
 
 local refused = stale(KEYS[1], ARGV[1], KEYS[3], ARGV[2])
 if refused then
   return refused
 end
 local room = read_room(KEYS[2])
-local accept_by = int(clock(ARGV[3]) + room.accept_ms)
+local begins = counts_from(KEYS[2], KEYS[3], 'calls', clock(ARGV[3]))
+local accept_by = int(begins + room.accept_ms)
 local announced = 0
 for i = 4, #ARGV do
   if redis.call('ZREM', KEYS[4], ARGV[i]) == 1 then

@@ -42,8 +42,8 @@ redis.call('HSET', KEYS[1], 'ceiling', ARGV[2])
 redis.call('DEL', KEYS[10], KEYS[4], KEYS[5], KEYS[6], KEYS[7])
 redis.call('HDEL', KEYS[2], 'tokens', 'tokens_at_ms', 'pace_binds', 'reload_at', 'draw_entries',
   'draw_base', 'drawn_up_to', 'drawn', 'noted_ms', 'noted_place', 'noted_version', 'stopped_at_ms',
-  'active_off_by', 'active_off_below', 'calls_off_by', 'calls_off_below')
-if room.stopped == '1' then -- PostgreSQL has the ends as put off until now
+  'active_off_to', 'active_off_by', 'active_off_below', 'calls_off_to', 'calls_off_by', 'calls_off_below')
+if room.stopped == '1' then -- PostgreSQL has the ends as they were put off, perhaps but for the last step
   redis.call('HSET', KEYS[2], 'stopped_at_ms', int(now_ms))
 end
 local draw = cjson.decode(ARGV[5])

@@ -32,6 +32,7 @@
 -- @include log
 -- @include lapse
 -- @include pace
+-- @include still
 -- @include lobby
 
 local refused = stale(KEYS[1], ARGV[1], KEYS[3], ARGV[2])
@@ -40,11 +41,11 @@ if refused then
 end
 local now_ms, subject = clock(ARGV[3]), ARGV[4]
 local ends = tonumber(redis.call('ZSCORE', KEYS[7], subject) or '0')
-if ends > now_ms then
+if ends > over_by(KEYS[2], KEYS[3], 'active', now_ms) then
   return { 'admitted', int(ends), '' }
 end
 local accept_by = tonumber(redis.call('ZSCORE', KEYS[6], subject) or '0')
-if accept_by > now_ms then
+if accept_by > over_by(KEYS[2], KEYS[3], 'calls', now_ms) then
   return { 'called', int(accept_by), '' }
 end
 if redis.call('ZSCORE', KEYS[5], subject) then

@@ -31,6 +31,7 @@
 -- @include log
 -- @include lapse
 -- @include pace
+-- @include still
 -- @include lobby
 
 local SWEEP_MAX = 1000
@@ -45,11 +46,17 @@ local now_ms = clock(ARGV[3])
 local now = int(now_ms)
 local room = read_room(KEYS[2])
 
-for _, subject in ipairs(redis.call('ZRANGEBYSCORE', KEYS[7], '-inf', now, 'LIMIT', 0, SWEEP_MAX)) do
+-- Of those whose admissions, or calls, are over.
+local function ended(ends_key, which)
+  local over = int(over_by(KEYS[2], KEYS[3], which, now_ms))
+  return ipairs(redis.call('ZRANGEBYSCORE', ends_key, '-inf', over, 'LIMIT', 0, SWEEP_MAX))
+end
+
+for _, subject in ended(KEYS[7], 'active') do
   redis.call('ZREM', KEYS[7], subject)
   redis.call('HDEL', KEYS[8], subject)
 end
-for _, subject in ipairs(redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', now, 'LIMIT', 0, SWEEP_MAX)) do
+for _, subject in ended(KEYS[6], 'calls') do
   lapse(KEYS[6], KEYS[8], KEYS[3], KEYS[10], subject)
 end
 
