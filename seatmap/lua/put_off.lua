@@ -28,6 +28,7 @@
 -- @include guard
 -- @include change
 -- @include sweep
+-- @include move
 
 local epoch, states, meta, log = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local s = { holds = KEYS[5], holders = KEYS[6], ends = KEYS[7], lock = KEYS[8] }
@@ -52,13 +53,7 @@ local function put_off(hold_id, by)
   if hold.pinned > 0 then
     hold.pinned = hold.pinned + by
   end
-  for _, seat in ipairs(hold.seats) do
-    local lock = s.lock .. digits(seat)
-    if redis.call('GET', lock) == lock_value(hold_id, hold) then
-      redis.call('PEXPIRE', lock, digits(hold['end'] - now_ms))
-    end
-  end
-  save_hold(s, hold_id, hold)
+  move_end(s, hold_id, hold, now_ms)
 end
 
 local step = redis.call('HMGET', meta, 'off_to', 'off_by', 'off_below')

@@ -24,6 +24,7 @@
 -- @include guard
 -- @include change
 -- @include sweep
+-- @include move
 
 local epoch, states, meta, log = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local s = { holds = KEYS[5], holders = KEYS[6], ends = KEYS[7], lock = KEYS[8] }
@@ -43,13 +44,7 @@ if unpinned then
   if hold['end'] <= now_ms or redis.call('HGET', s.holders, hold.subject) ~= hold_id then
     drop(s, sheet, hold_id, hold)
   else
-    for _, seat in ipairs(hold.seats) do
-      local lock = s.lock .. digits(seat)
-      if redis.call('GET', lock) == lock_value(hold_id, hold) then
-        redis.call('PEXPIRE', lock, digits(hold['end'] - now_ms))
-      end
-    end
-    save_hold(s, hold_id, hold)
+    move_end(s, hold_id, hold, now_ms)
   end
 end
 return cjson.encode({ unpinned = unpinned, version = publish(sheet, meta, log) })
