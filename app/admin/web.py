@@ -33,9 +33,8 @@ from app.admin.model import FanNamed, Nothing, Revocation, RoomChange, shown
 from app.admin.past import EVERY_S
 from app.admin.sessions import SESSION_LIFE_S
 from app.admin.store import AuditRow
-from app.catalogue.web import event_id_of
 from core.cookies import cookies_of
-from core.edge import json_reply, read_body
+from core.edge import event_id_of, json_reply, read_body
 from core.errors import BadRequest
 from core.live.reply import StreamReply
 from waiting_room.errors import Changed

@@ -21,9 +21,9 @@ from starlette.routing import Route
 from app.catalogue.model import Event, Found, Search, Ticket
 from app.catalogue.policy import MAX_INSTANT_MS, parse_instant
 from app.catalogue.store import TICKETS_PER_PAGE, Catalogue
-from core.edge import Body, parse_body
+from core.edge import Body, event_id_of, parse_body
 from core.errors import BadRequest
-from core.ids import EVENT_ID, EventId, ticket_id
+from core.ids import ticket_id
 
 CACHE_CONTROL = "public, max-age=2, s-maxage=5, stale-while-revalidate=30"
 MAX_PAGE_SIZE = 100
@@ -114,14 +114,6 @@ def read_query(request: Request, model: type[Query]) -> Query:
     if len(fields) != len(dict(fields)):
         raise BadRequest("a field comes more than once", where="query")
     return parse_body(orjson.dumps(dict(fields)), model)
-
-
-def event_id_of(request: Request) -> EventId:
-    """The event id in the path. Raises BadRequest when it can't be one."""
-    text = request.path_params["event_id"]
-    if not EVENT_ID.fullmatch(text):
-        raise BadRequest("not an event id", where="eventId")
-    return EventId(text)
 
 
 def found_json(found: Found) -> dict[str, object]:

@@ -153,8 +153,9 @@ async def test_a_blind_change_is_refused(client):
 
 @pytest.mark.parametrize("name", ["admission", "numbers", "numbers/history", "calls", "audit"])
 async def test_an_event_that_is_not_there_is_not_found(client, name):
-    reply = await client.get(f"/admin/events/ev_nothing/{name}", headers=BEARER)
-    assert (reply.status_code, reply.json()["code"]) == (404, "not_found")
+    for made_up in ("ev_nothing", "nothing"):
+        reply = await client.get(f"/admin/events/{made_up}/{name}", headers=BEARER)
+        assert (reply.status_code, reply.json()["code"]) == (404, "not_found")
 
 
 async def test_numbers_tell_of_the_queue_and_of_the_seats(client):
