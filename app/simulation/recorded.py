@@ -28,11 +28,12 @@ class NothingRecorded(ValueError):
     """The log has no fan who joined."""
 
 
-def setting(sale: Sale) -> Setting:
+def settings(sale: Sale) -> list[Setting]:
+    """As the sale had it; none where all went straight in: then the log has no rules."""
     begin_ms = _begin_ms(sale)
     changes = [Change(max(0, at_ms - begin_ms), limits) for at_ms, limits in rules(sale)]
     terms = Terms(changes=tuple(changes), accept_ms=sale.accept_ms, shop_ms=sale.shop_ms)
-    return Setting(NAME, terms)
+    return [Setting(NAME, terms)] if changes else []
 
 
 def crowd(sale: Sale, chance: Generator) -> Crowd:

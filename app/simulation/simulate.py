@@ -62,12 +62,12 @@ def run(args: argparse.Namespace) -> int:
         _check_out(args.out)
         sale = _recorded(args.log) if args.log else None
         crowd, about = _crowd_of(sale, args) if sale else _model_crowd(args)
+        if sale:
+            settings = _with_its_own(sale, settings)
     except (BadSetting, BadUsage, BadCrowd, BadLog, NothingRecorded) as exc:
         sys.stderr.write(f"onsale: {exc}\n")
         return BAD_USAGE
     differences = _print_replay(sale) if sale else 0
-    if sale:
-        settings.insert(0, recorded.setting(sale))
     made = [_one(crowd, setting, args.seats) for setting in settings]
     args.out.write_text(html(about, made, seats=args.seats), "utf-8")
     print(f"{args.out}: the report with its charts")
@@ -78,6 +78,12 @@ def _check_out(path: Path) -> None:
     """Before a minute of work that could not be written down."""
     if path.is_dir() or not path.parent.is_dir():
         raise BadUsage(f"--out {path} is no file that can be written")
+
+
+def _with_its_own(sale: Sale, settings: list[Setting]) -> list[Setting]:
+    if not (both := [*recorded.settings(sale), *settings]):
+        raise BadUsage("nobody stood in line in this log: name a --setting to try on its fans")
+    return both
 
 
 def _recorded(path: Path) -> Sale:

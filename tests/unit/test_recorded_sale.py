@@ -70,7 +70,13 @@ def test_in_the_recorded_crowd_they_are_passed_over_and_called_when_they_are_bac
     )
     crowd = recorded.crowd(sale, default_rng(1))
     assert (crowd.leaves_ms == NEVER).all()  # who is away for good has not left at a given time
-    terms = recorded.setting(sale).terms
-    out = simulate(crowd, terms)
+    (as_it_was,) = recorded.settings(sale)
+    out = simulate(crowd, as_it_was.terms)
     assert out.called_ms[0] == 0  # before they went
     assert np.array_equal(np.flatnonzero(~out.called), [1])
+
+
+def test_a_sale_in_which_all_went_straight_in_has_fans_and_no_rules():
+    sale = sale_of(called=(0, 0), kind="direct")
+    assert len(recorded.crowd(sale, default_rng(1))) == 2
+    assert recorded.settings(sale) == []
