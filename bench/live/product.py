@@ -25,9 +25,11 @@ from bench.live.house import EVENT, House, house, until
 from bench.live.load import Load, load
 from bench.live.measure import SETTLE_S, WARM_CLIENTS
 from bench.live.servers import Way
+from core.live.hub import BEAT_EVERY_S
 
 WORKERS = (1, 2)
 EVERY_S = 1.0  # between two changes
+IDLE_S = 60.0  # in which all have had signs of life, and the line of a queue is told once
 MESSAGES, LAG = "onsale_live_messages_total", "onsale_live_lag_seconds"
 
 Change = Callable[[float, float], None]  # for so many seconds, one every so many
@@ -117,10 +119,11 @@ def _costs(args: argparse.Namespace, server: House, clients: Load, change: Chang
         "in", f"{more / seconds:,.0f} a second, {connecting.cpu_s * 1e6 / more:,.0f} µs of CPU each"
     )
     _row("memory", f"{grown / more / 1000:.2f} kB a connection")
+    time.sleep(BEAT_EVERY_S)  # until then what they heard last stands for a sign of life
     idled = _spending(server)
-    time.sleep(args.seconds)
+    time.sleep(IDLE_S)
     idle = idled()
-    each_us = idle.cpu_s * 1e6 / args.clients / args.seconds
+    each_us = idle.cpu_s * 1e6 / args.clients / IDLE_S
     _row("idle", f"{each_us:.2f} µs of CPU a connection and second")
     clients.reset()
     changed = _spending(server)
