@@ -75,6 +75,21 @@ def test_a_basket_ends_later_when_the_sale_is_stopped_and_the_open_map_says_so(s
     expect(line).not_to_contain_text(until)
 
 
+def test_a_seat_is_chosen_though_another_goes_while_it_is_being_pressed(shop):
+    looker, faster = shop(), shop()
+    for page in (looker, faster):
+        page.get_by_role("button", name="List").click()
+        page.locator(".sections button", has_text="left").first.click()
+    free = looker.locator(".list .row button.seat:enabled")
+    wanted, other = free.evaluate_all("all => all.slice(0, 2).map((seat) => seat.ariaLabel)")
+    looker.get_by_role("button", name=wanted, exact=True).hover()
+    looker.mouse.down()
+    faster.get_by_role("button", name=other, exact=True).click()
+    expect(looker.get_by_role("button", name=f"{other}, taken", exact=True)).to_be_disabled()
+    looker.mouse.up()
+    expect(looker.get_by_role("button", name=f"{wanted}, yours", exact=True)).to_be_visible()
+
+
 def test_a_revoked_fan_is_taken_off_the_map_and_told_why_and_nobody_else(shop, server):
     revoked, other = shop(), shop()
     (cookie,) = (c for c in revoked.context.cookies() if c["name"] == "onsale_visitor")

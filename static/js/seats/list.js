@@ -1,5 +1,5 @@
 // Every seat as text: sections, then rows, then seats. The way without a map, always there.
-import { $, element } from "../lib/page.js";
+import { $, $$, element, say } from "../lib/page.js";
 import { money, t, tn } from "../lib/words.js";
 import { AVAILABLE, OFF_SALE } from "./states.js";
 
@@ -30,17 +30,42 @@ export class SeatList {
     setTimeout(() => { this.#asked = false; this.#redraw(); }, 400);
   }
 
+  // What is shown already stays in its place and is changed there: a button that is exchanged
+  // between the press of a finger and its end is not pressed, nor does it keep the focus.
   #redraw() {
-    const held = document.activeElement?.dataset?.key, top = this.#root.scrollTop;
-    this.#draw();
-    this.#root.scrollTop = top;
-    const again = held && $(`[data-key="${held}"]`, this.#root); // taken meanwhile: it can't have the focus
-    if (again) (again.disabled ? $("h2", this.#root) : again).focus({ preventScroll: true });
+    const before = this.#keyed(this.#root), made = element("div", {}, ...this.#parts()), now = this.#keyed(made);
+    if (before.length !== now.length || before.some((button, at) => button.dataset.key !== now[at].dataset.key)) return this.#exchange(made);
+    const held = before.find((button) => button === document.activeElement);
+    before.forEach((button, at) => this.#change(button, now[at]));
+    return this.#focus(held);
   }
 
-  #draw() {
-    this.#root.replaceChildren(...(this.#section ? this.#rows(this.#section) : this.#sections()));
+  #exchange(made) {
+    const held = document.activeElement?.dataset?.key, top = this.#root.scrollTop;
+    this.#root.replaceChildren(...made.childNodes);
+    this.#root.scrollTop = top;
+    this.#focus(held && $(`[data-key="${held}"]`, this.#root));
   }
+
+  // Back to the button that had it; one that was taken meanwhile can't have it.
+  #focus(button) {
+    if (button) (button.disabled ? $("h2", this.#root) : button).focus({ preventScroll: true });
+  }
+
+  #change(button, made) {
+    button.disabled = made.disabled;
+    for (const name of ["aria-pressed", "aria-label"]) if (made.hasAttribute(name)) button.setAttribute(name, made.getAttribute(name));
+    const words = $("small", button);
+    if (words) say(words, $("small", made).textContent);
+  }
+
+  #keyed(root) { return $$("[data-key]", root); }
+
+  #draw() {
+    this.#root.replaceChildren(...this.#parts());
+  }
+
+  #parts() { return this.#section ? this.#rows(this.#section) : this.#sections(); }
 
   #go(section) {
     this.#section = section;
