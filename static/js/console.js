@@ -22,6 +22,7 @@ const PREVIEW_AFTER_MS = 350;
 const FAN_ID = /^[a-z]{2}_[a-z0-9_]{1,40}$/, PLACE = /^[1-9]\d{0,11}$/;
 const BEFORE_OPENING = ["lobbyOpensAt", "draw"]; // they say who comes into the lobby from now on
 const forms = $$("[data-change]"), timers = new Map(), others = new Map();
+const latest = new Map(); // form → what was last said or asked there: an older answer is not shown over it
 let room = null, numbers = null, heard = 0;
 
 for (const form of forms) {
@@ -107,6 +108,7 @@ function asNow(name) {
 }
 
 function tell(form, words, bad = false) {
+  latest.set(form, words);
   const target = $("[data-preview]", form);
   write(target, words);
   target.classList.toggle("bad", bad);
@@ -135,8 +137,10 @@ async function ask(form) {
   if (!form.checkValidity()) return tell(form, field(form).validationMessage, true);
   const change = isPause(form) && room.paused ? { paused: false } : wanted(form);
   const silent = name === "message" || (BEFORE_OPENING.includes(name) && !numbers.lobby);
-  const foreseen = silent ? asNow(name) : await foresee(change);
-  tell(form, [others.get(form), foreseen].filter(Boolean).join(" "));
+  const answer = silent ? asNow(name) : foresee(change);
+  latest.set(form, answer);
+  const foreseen = await answer;
+  if (latest.get(form) === answer) tell(form, [others.get(form), foreseen].filter(Boolean).join(" "));
 }
 
 async function foresee(change) {
@@ -241,7 +245,7 @@ async function during(part, work) {
     return false;
   } finally {
     button.disabled = false;
-    button.focus();
+    if ([document.body, button].includes(document.activeElement)) button.focus(); // or the operator has gone on to something else
     await refresh().catch(() => {});
   }
 }

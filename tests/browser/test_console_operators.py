@@ -58,6 +58,20 @@ def test_of_two_operators_the_slower_sees_both_values_and_decides(desk, server, 
     assert (room["perMinute"], room["maxActive"]) == (77, 45)
 
 
+def test_a_repair_that_changed_no_setting_asks_nobody(desk, server, stadium):
+    page = desk()
+
+    def repair() -> None:
+        with server.database() as database:
+            database.execute("update room set version = version + 1 where event_id = %s", [stadium])
+
+    before_its_change(page, repair)
+    page.locator("#perMinute").fill("77")
+    page.get_by_role("button", name="Set the pace").click()
+    expect(page.locator('[data-change="perMinute"] [data-preview]')).to_have_text("Now: 77.")
+    expect(page.locator("#differs")).to_be_hidden()
+
+
 def test_a_value_that_changed_while_it_was_being_typed_is_told(desk, server, stadium):
     page = desk()
     server.change(stadium, perMinute=50)
@@ -213,6 +227,41 @@ def test_an_answer_that_comes_late_is_not_shown_over_a_newer_one(
         assert page.evaluate("window.told") == []
     finally:
         context.close()
+
+
+def test_what_a_change_would_do_is_not_shown_once_it_is_made(desk):
+    page, late = desk(), []
+    page.route("**/admission/preview", lambda route: late.append(route), times=1)
+    page.locator("#perMinute").fill("77")
+    wait_until(lambda: page.evaluate("1") and late, "the page asks what it would do")
+    page.get_by_role("button", name="Set the pace").click()
+    preview = '[data-change="perMinute"] [data-preview]'
+    expect(page.locator(preview)).to_have_text("Now: 77.")
+    page.evaluate(WATCH, preview)
+    with page.expect_response("**/admission/preview"):
+        late.pop().continue_()
+    page.locator("#maxActive").fill("5")  # once this is answered, the page has long heard the other
+    expect(page.locator('[data-change="maxActive"] [data-preview]')).to_contain_text("Queue empty")
+    assert page.evaluate("window.told") == []
+
+
+def test_who_goes_on_to_another_field_while_a_change_is_made_stays_there(desk):
+    page, late = desk(), []
+
+    def held_up(route):
+        if route.request.method == "PATCH":
+            late.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/admission", held_up)
+    page.locator("#perMinute").fill("77")
+    page.get_by_role("button", name="Set the pace").click()
+    wait_until(lambda: page.evaluate("1") and late, "the page makes the change")
+    page.locator("#message").focus()
+    late.pop().continue_()
+    expect(page.locator('[data-change="perMinute"] [data-preview]')).to_have_text("Now: 77.")
+    expect(page.locator("#message")).to_be_focused()
 
 
 def test_the_addresses_of_a_shop_are_set_and_an_overtaken_operator_sees_the_others(

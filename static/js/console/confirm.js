@@ -30,8 +30,11 @@ export async function confirmed({ title, text, button }) {
 }
 
 // Whether to make `mine` although the room is no longer as it `was`: each setting with both values.
+// A repair raises the version, too: where no setting differs, nobody was faster.
 export async function insists(admin, was, now, mine) {
-  const settings = Object.keys(now).filter((setting) => setting !== "version" && (setting in mine || now[setting] !== was[setting]));
+  const differs = (setting) => setting !== "version" && now[setting] !== was[setting];
+  const settings = Object.keys(now).filter((setting) => setting in mine || differs(setting));
+  if (!settings.some(differs)) return true;
   const row = (setting) => element("tr", {}, head(nameOf(setting)), cell(shown(setting, was[setting])), cell(shown(setting, now[setting])), cell(setting in mine ? shown(setting, mine[setting]) : "–"));
   $("tbody", differing).replaceChildren(...settings.map(row));
   const [last] = await call("GET", `${admin}/audit`).catch(() => []);
