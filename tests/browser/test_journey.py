@@ -10,8 +10,6 @@ from app.pages.words import countdown
 
 pytestmark = pytest.mark.browser
 
-CALL_TIMEOUT_MS = 30_000
-
 
 def test_a_fan_goes_from_the_first_page_to_tickets_while_another_watches(fan, server, arena):
     buyer, watcher = fan(), fan()
@@ -71,7 +69,7 @@ def _rank(page: Page) -> int:
 
 
 def _accept(page: Page, event_id: str) -> None:
-    page.get_by_role("button", name="Accept and choose seats").click(timeout=CALL_TIMEOUT_MS)
+    page.get_by_role("button", name="Accept and choose seats").click()
     page.wait_for_url(f"**/e/{event_id}/seats")
 
 
@@ -83,7 +81,7 @@ def _open_list(page: Page, section: str | None = None) -> tuple[str, list[str]]:
     wanted.click()
     free = page.locator(".list .row button.seat:enabled")
     expect(free.nth(1)).to_be_visible()
-    return name, [free.nth(n).get_attribute("aria-label") for n in range(2)]
+    return name, free.evaluate_all("found => found.slice(0, 2).map((seat) => seat.ariaLabel)")
 
 
 def _seat(page: Page, name: str):

@@ -5,7 +5,7 @@ from playwright.async_api import async_playwright
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
-from tests.browser.conftest import FLAGS
+from tests.browser.conftest import FLAGS, PATIENCE_MS
 from tests.live_clients import serving
 from tests.live_site import Site
 from tests.waiting import until
@@ -40,7 +40,9 @@ class PageSite(Site):
 @pytest.fixture
 async def page(chromium_program):
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium_program, args=FLAGS)
+        browser = await playwright.chromium.launch(
+            executable_path=chromium_program, args=FLAGS, timeout=PATIENCE_MS
+        )
         yield await browser.new_page()
         await browser.close()
 
@@ -51,7 +53,7 @@ async def test_a_browser_reads_on_where_its_connection_was_cut(page):
 
         async def seen(name, data):
             wanted = f'() => seen.some(([n, d]) => n === "{name}" && d === "{data}")'
-            await page.wait_for_function(wanted, timeout=20_000)
+            await page.wait_for_function(wanted, timeout=PATIENCE_MS)
 
         await page.goto(f"http://{host}:{port}/page")
         await page.evaluate(READ)
@@ -75,7 +77,7 @@ async def test_a_browser_that_is_told_bye_comes_back_after_the_time_it_was_told(
     async with serving(site.app(), "hub") as (host, port):
         await page.goto(f"http://{host}:{port}/page")
         await page.evaluate(READ)
-        await page.wait_for_function("() => seen.length === 1", timeout=20_000)
+        await page.wait_for_function("() => seen.length === 1", timeout=PATIENCE_MS)
         [connection] = site.hub.connections()
         connection.close(4000)
         await until(lambda: len(site.last_ids) == 2)  # the browser decides when

@@ -1,7 +1,5 @@
 """No page says anything past the catalogues, whatever its state: in the pseudo-language, every word
 that is one of ours stands backwards (app/pages/language.py), so what can be read is none of them.
-
-On a server of its own, in whose stadium the lobby is still open.
 """
 
 from __future__ import annotations
@@ -11,13 +9,12 @@ from collections.abc import Iterator
 
 import pytest
 from babel.dates import get_day_names, get_month_names
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import LIVE_MS, RunningServer
+from tests.browser.conftest import ARENA, HOURS_S, STADIUM, THEATRE
 
 pytestmark = pytest.mark.browser
 
-ARENA, LOBBY, OPEN = "ev_arena", "ev_stadium", "ev_theatre"
 OURS = re.compile("\u202e[^\u202c]*\u202c")
 WORD = re.compile(r"[^\W\d_]{2,}")
 # Of CLDR, which writes dates; and names that are the same in every language.
@@ -45,27 +42,24 @@ SAID = """
 """
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    running = RunningServer(tmp_path_factory.mktemp("onsale"))
-    yield running
-    running.stop()
+@pytest.fixture
+def page(context_of, server) -> Page:
+    context = context_of(server)
+    context.add_cookies([{"name": "onsale_language", "value": "ar-XB", "url": server.url}])
+    return context.new_page()
 
 
 @pytest.fixture
-def context(chromium, server) -> Iterator[BrowserContext]:
-    made = chromium.new_context(base_url=server.url, locale="en-GB")
-    made.set_default_timeout(LIVE_MS)
-    made.add_cookies([{"name": "onsale_language", "value": "ar-XB", "url": server.url}])
-    yield made
-    made.close()
+def lobby(server):
+    """The event id of a stadium whose lobby is open."""
+    return server.another(STADIUM, opens_in_s=HOURS_S)
 
 
 @pytest.fixture(scope="module")
 def data(server) -> set[str]:
     """Words of the catalogue of events, which nobody translates."""
     words = set()
-    for event_id in (ARENA, LOBBY, OPEN):
+    for event_id in (ARENA, STADIUM, THEATRE):
         event = server.admin("GET", f"/events/{event_id}")
         plan = server.admin("GET", f"/events/{event_id}/plan")
         texts = [str(event["description"]), event["title"], *event["venue"].values()]
@@ -87,32 +81,31 @@ def untranslated(page: Page, known: set[str]) -> list[str]:
     return found
 
 
-def test_the_pages_of_fans_and_errors(context, data):
-    page = context.new_page()
-    for path in ("/", "/?keyword=Lights", "/?keyword=zzz", f"/e/{ARENA}", "/orders/bk_nothing"):
+def test_the_pages_of_fans_and_errors(page, arena, data):
+    for path in ("/", "/?keyword=Lights", "/?keyword=zzz", f"/e/{arena}", "/orders/bk_nothing"):
         page.goto(path)
         assert untranslated(page, data | {"Lights", "zzz"}) == [], path
     for path in ("/console", "/e/ev_nothing", "/?page=x"):
         page.goto(path)
-        assert page.locator(".problem-page .number").inner_text().isdigit()
+        expect(page.locator(".problem-page .number")).to_have_text(re.compile(r"^\d+$"))
         assert untranslated(page, data) == [], path
 
 
-def test_the_queue_from_the_lobby_to_the_map_and_the_order(context, server, data):
-    page = context.new_page()
-    page.goto(f"/e/{LOBBY}/queue")
+def test_the_queue_from_the_lobby_to_the_map_and_the_order(
+    page, server, lobby, arena, theatre, data
+):
+    page.goto(f"/e/{lobby}/queue")
     expect(page.locator('[data-state="lobby"]')).to_be_visible()
     assert untranslated(page, data) == []
-    server.change(ARENA, paused=True, pauseReason="", mode="on")
-    page.goto(f"/e/{ARENA}/queue")
+    server.change(arena, pauseReason="")
+    page.goto(f"/e/{arena}/queue")
     expect(page.locator("#rank")).to_have_text(re.compile(r"\d"))
     expect(page.locator("#paused")).to_be_visible()
     assert untranslated(page, data) == []
-    server.change(ARENA, paused=False)
+    server.change(arena, paused=False)
     expect(page.locator("#accept")).to_be_visible()
     assert untranslated(page, data) == []
-    server.change(OPEN, mode="off")
-    page.goto(f"/e/{OPEN}/seats")
+    page.goto(f"/e/{theatre}/seats")
     expect(page.locator(".live-line .dot.live")).to_be_visible()
     assert untranslated(page, data) == []
     page.locator("#as-list").click()
@@ -130,27 +123,28 @@ def test_the_queue_from_the_lobby_to_the_map_and_the_order(context, server, data
     assert untranslated(page, data | set(WORD.findall(f"fan@example.org {short_id}"))) == []
 
 
-def test_the_console_in_its_states(context, server, data):
-    context.add_cookies(server.console_cookies())
-    page = context.new_page()
-    own = data | set(WORD.findall(" ".join(c["value"] for c in context.cookies())))
-    own |= {"Rain", "vs", "onsale", "console"}  # an operator's words, a command, an id
+def test_the_console_in_its_states(page, server, lobby, arena, console_cookies, data):
+    page.context.add_cookies(console_cookies)
+    own = data | set(WORD.findall(" ".join(c["value"] for c in page.context.cookies())))
+    own |= set(WORD.findall("Rain. Doors open soon"))  # an operator's words
+    own |= {"vs", "onsale", "console"}  # an id, a command
 
     def states() -> Iterator[str]:
-        page.goto(f"/console?event={LOBBY}")
+        page.goto(f"/console?event={lobby}")
         expect(page.locator('[data-number="lobby"] [data-figure]')).to_have_text(re.compile(r"\d"))
         expect(page.locator("#beacon [data-preview]")).not_to_be_empty()
         yield "before the opening"
-        server.change(ARENA, perMinute=61, paused=True, pauseReason="Rain.")
-        page.goto(f"/console?event={ARENA}")
+        server.change(arena, perMinute=61, pauseReason="Rain.")
+        page.goto(f"/console?event={arena}")
         expect(page.locator("#resume")).to_be_visible()
         expect(page.locator('[data-change="paused"] [data-preview]')).not_to_be_empty()
         yield "paused"
         for name in ("perMinute", "acceptMs", "maxActive"):
-            page.locator(f"#{name}").fill("7")
             preview = page.locator(f'[data-change="{name}"] [data-preview]')
-            expect(preview).not_to_contain_text("Now")
-        server.change(ARENA, perMinute=62)
+            before = preview.text_content()
+            page.locator(f"#{name}").fill("7")
+            expect(preview).not_to_have_text(before)
+        server.change(arena, perMinute=62)
         expect(page.locator('[data-change="perMinute"] [data-preview]')).to_contain_text("62")
         page.locator("#skipFan").fill("0")
         page.locator("#skip button").click()
@@ -158,19 +152,20 @@ def test_the_console_in_its_states(context, server, data):
         yield "changes typed"
         for act in ("close", "drain", "stop"):
             page.locator(f'[data-act="{act}"] button').click()
+            expect(page.locator("#confirm")).to_be_visible()
             yield f"asked before {act}"
             page.keyboard.press("Escape")
-        page.route("**/admission", lambda route: overtaken(route, server))
+            expect(page.locator("#confirm")).to_be_hidden()
+        page.route("**/admission", lambda route: overtaken(route, server, arena))
         page.locator('[data-change="maxActive"] button').click()
         expect(page.locator("#differs")).to_be_visible()
         yield "somebody else was faster"
 
     for name in states():
         assert untranslated(page, own) == [], name
-    page.unroute_all()
 
 
-def overtaken(route, server) -> None:
+def overtaken(route, server, event_id: str) -> None:
     if route.request.method == "PATCH":
-        server.change(ARENA, graceMs=60_000, shopMs=7_200_000 // 2, intake="open", draw=False)
+        server.change(event_id, graceMs=60_000, shopMs=7_200_000 // 2, intake="open", draw=False)
     route.continue_()
