@@ -6,7 +6,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from core.live.under_uvicorn import HubHttpProtocol
+from core.live.under_uvicorn import HubHttpProtocol, HubSocketProtocol
 from core.refusals import Refusals
 from tests.waiting import LIMIT_S
 
@@ -80,7 +80,7 @@ class Call:
             self._app,
             interface="asgi3",
             http=HubHttpProtocol,
-            ws="websockets-sansio",
+            ws=HubSocketProtocol,
             lifespan="off",
             access_log=False,
         )
