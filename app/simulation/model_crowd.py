@@ -68,7 +68,7 @@ def about(crowd: CrowdModel, *, seats: int | None, seed: int) -> str:
         f"give up when it takes too long; shopping takes {_min(crowd.shopping_ms)} minutes on "
         f"average. While they wait, {crowd.asleep_share:.0%} have a phone that falls asleep for "
         f"{_min(crowd.asleep_ms)} minutes, {crowd.offline_share:.0%} lose the network for "
-        f"{_min(crowd.offline_ms)}, {crowd.closed_share:.0%} close the tab for good; who is not "
+        f"{_min(crowd.offline_ms)} minutes, {crowd.closed_share:.0%} close the tab; who is not "
         f"back within the grace of {_min(crowd.grace_ms)} minutes is away. All of this is assumed, "
         f"not measured. Seed {seed}."
     )
